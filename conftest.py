@@ -1,0 +1,47 @@
+"""Strictness and data for the tests: what users never pay for."""
+
+import os
+import pathlib
+
+import jax
+import pytest
+from absl import flags
+
+jax.config.update("jax_platforms", os.environ.get("JAX_PLATFORMS", "cpu"))
+jax.config.update("jax_num_cpu_devices", 4)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent
+DATA = pathlib.Path(os.environ.get("P2M_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+def pytest_configure(config):
+    del config
+    flags.FLAGS.mark_as_parsed()  # TFDS reads absl flags
+
+
+@pytest.fixture
+def repository() -> pathlib.Path:
+    return REPOSITORY
+
+
+@pytest.fixture
+def data_dir() -> pathlib.Path:
+    """The development data; never part of the repository."""
+    if not DATA.is_dir():
+        pytest.skip(f"development data not found at {DATA}; set P2M_DATA")
+    return DATA
+
+
+@pytest.fixture
+def getkey():
+    """Returns a function that gives a fresh random key at every call."""
+    keys = iter(jax.random.split(jax.random.key(0), 1000))
+    return lambda: next(keys)
+
+
+@pytest.fixture
+def x64():
+    """Float64 for gradient checks."""
+    with jax.enable_x64(True):
+        yield

@@ -1,0 +1,1 @@
+"""One image, with or without depth, in; a triangle mesh out."""

@@ -1,0 +1,150 @@
+"""The schema: what travels between the data, the models, the losses and the files.
+
+Frames. Everything lives in the camera frame of the sample, OpenGL convention: +x right,
++y up, the camera looks down -z; see `geometry/camera.py`. Lengths are "P2M metres": a
+normalised object has a bounding-box diagonal of 0.57 and stands about 0.8 in front of
+the camera.
+
+Pixels. `u` runs to the right, `v` down, pixel centres are at integer coordinates, so
+the centre of an image of S pixels is at (S - 1) / 2.
+"""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int
+
+Array = jax.Array | np.ndarray
+
+
+class Batch(NamedTuple):
+    """B views of objects; what `data_pipelines.input_pipeline` yields as numpy arrays.
+
+    Attributes:
+      rgb: colours in [0, 1], composited on white where the object is absent.
+      depth: metres along the optical axis (-z), 0 = missing.
+      mask: object coverage (alpha) in [0, 1].
+      intrinsics: pinhole matrix in pixels of this image.
+      points: surface points in metres, camera frame.
+      normals: unit normals at `points`; the sign is arbitrary in published data.
+      colors: surface colours (sRGB in [0, 1]) at `points`.
+      category: index into the category names of the dataset.
+      weight: 1 for a real example, 0 for one that only fills up the batch.
+    """
+
+    rgb: Float[Array, "B H W 3"]
+    depth: Float[Array, "B H W"]
+    mask: Float[Array, "B H W"]
+    intrinsics: Float[Array, "B 3 3"]
+    points: Float[Array, "B P 3"]
+    normals: Float[Array, "B P 3"]
+    colors: Float[Array, "B P 3"]
+    category: Int[Array, " B"]
+    weight: Float[Array, " B"]
+
+
+class MeshTopology(NamedTuple):
+    """Connectivity of one mesh; static in shape, shared by all meshes of a batch.
+
+    All indices are absolute (row numbers of the vertex or edge array of this level).
+    K is the largest vertex degree; rows of fewer neighbours are padded with index 0 and
+    weight 0.
+
+    Attributes:
+      faces: vertex indices, counter-clockwise seen from outside.
+      edges: undirected edges, each once. Graph unpooling puts one new vertex at the
+        middle of each, in this order, after the old vertices.
+      neighbors: one-ring of every vertex.
+      neighbor_mask: 1 where `neighbors` holds a neighbour, 0 where it is padding.
+      incident_edges: the edges that touch a vertex, rows of `edges`.
+      incident_signs: +1 if the vertex is `edges[e, 0]`, -1 if it is `edges[e, 1]`,
+        0 for padding.
+      chebyshev_weights: off-diagonal entries of the scaled Laplacian T1 (FACTS 0.1).
+      chebyshev_diagonal: its diagonal.
+    """
+
+    faces: Int[Array, "F 3"]
+    edges: Int[Array, "E 2"]
+    neighbors: Int[Array, "V K"]
+    neighbor_mask: Float[Array, "V K"]
+    incident_edges: Int[Array, "V K"]
+    incident_signs: Float[Array, "V K"]
+    chebyshev_weights: Float[Array, "V K"]
+    chebyshev_diagonal: Float[Array, " V"]
+
+
+class Template(NamedTuple):
+    """What a deformation starts from.
+
+    Attributes:
+      vertices: positions of the coarsest level, camera frame, metres.
+      levels: connectivity, coarse to fine; level i + 1 is level i unpooled once.
+    """
+
+    vertices: Float[Array, "V 3"]
+    levels: tuple[MeshTopology, ...]
+
+
+class Mesh(NamedTuple):
+    """A batch of predicted meshes of one topology.
+
+    Attributes:
+      vertices: positions in metres, camera frame.
+      rest: where the vertices were before this stage moved them.
+      topology: connectivity, shared by the batch.
+      colors: sRGB in [0, 1] per vertex, or None.
+    """
+
+    vertices: Float[Array, "B V 3"]
+    rest: Float[Array, "B V 3"]
+    topology: MeshTopology
+    colors: Float[Array, "B V 3"] | None = None
+
+
+class Outputs(NamedTuple):
+    """What every model returns; fields that a family does not predict stay empty.
+
+    Attributes:
+      meshes: coarse to fine, one per stage.
+    """
+
+    meshes: tuple[Mesh, ...] = ()
+
+
+class View(NamedTuple):
+    """One picture of one object on the host, without ground truth.
+
+    Attributes:
+      rgba: straight (not premultiplied) sRGB colour and coverage.
+      depth: metres along the optical axis, 0 = missing; all zero if there is none.
+      intrinsics: pinhole matrix in pixels.
+    """
+
+    rgba: np.ndarray  # (H, W, 4) uint8
+    depth: np.ndarray  # (H, W) float32
+    intrinsics: np.ndarray  # (3, 3) float32
+
+
+class SurfaceSamples(NamedTuple):
+    """Points on a surface, on the host.
+
+    Attributes:
+      points: metres, frame said by the function that returns them.
+      normals: unit length, of the face that holds the point.
+      colors: sRGB.
+    """
+
+    points: np.ndarray  # (N, 3) float32
+    normals: np.ndarray  # (N, 3) float32
+    colors: np.ndarray  # (N, 3) uint8
+
+
+class Example(NamedTuple):
+    """One record of a shard: a view and the surface that it shows, camera frame."""
+
+    view: View
+    surface: SurfaceSamples
+    category: str
+    object_id: str
+    view_index: int
