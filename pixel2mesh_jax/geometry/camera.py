@@ -41,7 +41,9 @@ def r2n2_intrinsics(size: int) -> Float[np.ndarray, "3 3"]:
     return pinhole(R2N2_FOCAL_PER_PIXEL * size, (size - 1) / 2, (size - 1) / 2)
 
 
-def pinhole(focal_length: float, u: float, v: float) -> Float[np.ndarray, "3 3"]:
+def pinhole(
+    focal_length: float | int, u: float | int, v: float | int
+) -> Float[np.ndarray, "3 3"]:
     """Pinhole matrix with square pixels; `focal_length`, centre `u`, `v` in pixels."""
     return np.array(
         [[focal_length, 0, u], [0, focal_length, v], [0, 0, 1]], dtype=np.float32
@@ -96,7 +98,7 @@ def pixel_rays(
 
 
 def camera_from_object(
-    azimuth: float, elevation: float, distance: float
+    azimuth: float | int, elevation: float | int, distance: float | int
 ) -> Float[np.ndarray, "4 4"]:
     """Rigid transform of a camera that looks at the origin of the object frame.
 
@@ -126,7 +128,7 @@ def transform_points(
 
 
 def resize_intrinsics(
-    intrinsics: Float[Array, "*batch 3 3"], scale_u: float, scale_v: float
+    intrinsics: Float[Array, "*batch 3 3"], scale_u: float | int, scale_v: float | int
 ) -> Float[Array, "*batch 3 3"]:
     """Intrinsics after the image was resized by these factors (new size / old size)."""
     return _shifted(
@@ -135,7 +137,7 @@ def resize_intrinsics(
 
 
 def crop_intrinsics(
-    intrinsics: Float[Array, "*batch 3 3"], left: float, top: float
+    intrinsics: Float[Array, "*batch 3 3"], left: float | int, top: float | int
 ) -> Float[Array, "*batch 3 3"]:
     """Intrinsics after `left` columns and `top` rows were cut off (negative: padded)."""
     return _shifted(intrinsics, -left, -top)

@@ -1,0 +1,323 @@
+"""Shards on disk -> deterministic, sharded, prefetched numpy batches.
+
+The training data is one endless stream of examples: epoch after epoch, each a
+permutation seeded by (seed, epoch). Batch s holds the examples
+[s * batch_size, (s + 1) * batch_size) of that stream, so batches cross epochs, no
+example is dropped and a dataset may be smaller than a batch. Augmentation is seeded by
+(seed, number of the example in the stream). Hence a batch depends on (seed, step)
+alone, whether a run started there or got there.
+
+TFDS writes the examples in random order and the shuffle buffer holds
+`SHUFFLE_BUFFER` encoded examples: the permutation is uniform for datasets up to
+that size and local beyond it.
+"""
+
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from data_pipelines import augment
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.geometry import camera
+from pixel2mesh_jax.structures import Batch
+
+tf.config.set_visible_devices([], "GPU")  # the accelerator belongs to JAX
+
+SHUFFLE_BUFFER = 2048  # examples; about 0.25 MB each with 10,000 points
+
+Path = str | pathlib.Path
+
+
+class DatasetInfo(NamedTuple):
+    """What a dataset on disk offers.
+
+    Attributes:
+      name: name of the folder and of the builder.
+      categories: names; `Batch.category` indexes them.
+      has_depth: whether the views carry depth.
+      has_colors: whether the surface points carry colours.
+      num_examples: views per split.
+    """
+
+    name: str
+    categories: tuple[str, ...]
+    has_depth: bool
+    has_colors: bool
+    num_examples: dict[str, int]
+
+
+class _Recipe(NamedTuple):
+    """How a record becomes an example of a batch."""
+
+    image_size: int
+    num_points: int
+    seed: int = 0
+    color_jitter: float = 0.0
+    flip: bool = False
+
+
+def dataset_info(name: str, data_dir: Path) -> DatasetInfo:
+    """Describes a built dataset; raises InputError if it is not in `data_dir`."""
+    info = _builder(name, data_dir).info
+    return DatasetInfo(
+        name=name,
+        categories=tuple(info.features["category"].names),
+        has_depth=bool(info.metadata["has_depth"]),
+        has_colors=bool(info.metadata["has_colors"]),
+        num_examples={key: split.num_examples for key, split in info.splits.items()},
+    )
+
+
+def train_batches(
+    name: str,
+    data_dir: Path,
+    *,
+    split: str = "train",
+    batch_size: int,
+    image_size: int,
+    num_points: int,
+    seed: int,
+    start_step: int = 0,
+    color_jitter: float = 0.0,
+    flip: bool = False,
+    process_index: int = 0,
+    process_count: int = 1,
+    require: Sequence[str] = (),
+) -> Iterator[Batch]:
+    """Endless batches for training; the order is a function of (seed, step).
+
+    Args:
+      name: of the dataset, a folder of `data_dir`.
+      data_dir: where `data_pipelines.build` wrote it.
+      split: which examples.
+      batch_size: over all processes; each yields its contiguous part of every batch.
+      image_size: pixels; the records are resized.
+      num_points: surface points per example, drawn anew in every epoch.
+      seed: of order and augmentation.
+      start_step: the first batch to yield.
+      color_jitter: amount of brightness, contrast and saturation jitter, 0 = none.
+      flip: whether to mirror half of the examples, geometry and camera included.
+      process_index: of this process.
+      process_count: must divide `batch_size`.
+      require: "depth", "colors": what the dataset must have.
+
+    Raises:
+      InputError: the dataset or split does not exist, is empty or lacks something.
+    """
+    if batch_size % process_count:
+        raise InputError(
+            f"batch_size {batch_size} cannot be divided among {process_count} "
+            f"processes; choose a multiple of {process_count}."
+        )
+    check_has(dataset_info(name, data_dir), require)
+    builder = _builder(name, data_dir)
+    recipe = _Recipe(image_size, num_points, seed, color_jitter, flip)
+    local = batch_size // process_count
+    numbered = _stream(builder, split, seed, start_step * batch_size)
+    numbered = numbered.filter(
+        lambda number, _: number % batch_size // local == process_index
+    )
+    dataset = numbered.map(
+        _preparation(builder, recipe), tf.data.AUTOTUNE, deterministic=True
+    )
+    dataset = dataset.batch(local, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    return _as_batches(dataset, builder, image_size)
+
+
+def eval_batches(
+    name: str,
+    data_dir: Path,
+    *,
+    split: str,
+    batch_size: int,
+    image_size: int,
+    num_points: int | None = None,
+    limit: int | None = None,
+) -> Iterator[Batch]:
+    """One pass over a split in the order of the shards, without augmentation.
+
+    The last batch is filled up with the first example at weight 0.
+
+    Args:
+      name: of the dataset, a folder of `data_dir`.
+      data_dir: where `data_pipelines.build` wrote it.
+      split: which examples.
+      batch_size: examples per batch.
+      image_size: pixels; the records are resized.
+      num_points: surface points per example. None keeps all; where the counts differ,
+        the largest is taken and smaller sets repeat points at random.
+      limit: at most so many examples, evenly spread over the split.
+
+    Raises:
+      InputError: the dataset or split does not exist or is empty.
+    """
+    builder = _builder(name, data_dir)
+    records = _selected(builder, split, limit)
+    if num_points is None:
+        num_points = _largest_point_count(records)
+    count = _selected_count(builder, split, limit)
+    filling = records.take(1).repeat(-count % batch_size)
+    prepare = _preparation(builder, _Recipe(image_size, num_points))
+    dataset = records.concatenate(filling).map(
+        prepare, tf.data.AUTOTUNE, deterministic=True
+    )
+    dataset = dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return (
+        batch._replace(weight=_weight(step * batch_size, batch_size, count))
+        for step, batch in enumerate(_as_batches(dataset, builder, image_size))
+    )
+
+
+def example_ids(
+    name: str, data_dir: Path, *, split: str, limit: int | None = None
+) -> list[tuple[str, int]]:
+    """(object_id, view) of the examples of `eval_batches`, in the same order."""
+    records = _selected(_builder(name, data_dir), split, limit)
+    ids = records.map(lambda _, example: (example["object_id"], example["view"]))
+    return [
+        (object_id.decode(), int(view)) for object_id, view in ids.as_numpy_iterator()
+    ]
+
+
+def check_has(info: DatasetInfo, require: Sequence[str]) -> None:
+    """Raises InputError if the dataset lacks one of "depth", "colors"."""
+    offers = {"depth": info.has_depth, "colors": info.has_colors}
+    for need in require:
+        if not offers[need]:
+            valid = [key for key, has in offers.items() if has] or ["nothing"]
+            raise InputError(
+                f"Dataset '{info.name}' has no {need}, which the configuration needs; "
+                f"beside rgb it has: {', '.join(valid)}."
+            )
+
+
+def _builder(name: str, data_dir: Path) -> tfds.core.DatasetBuilder:
+    folder = pathlib.Path(data_dir)
+    versions = [path.parent for path in folder.glob(f"{name}/*/dataset_info.json")]
+    versions = [path for path in versions if tfds.core.Version.is_valid(path.name)]
+    if not versions:
+        raise InputError(_missing_dataset(name, folder))
+    newest = max(versions, key=lambda path: tfds.core.Version(path.name))
+    return tfds.builder_from_directory(newest)
+
+
+def _missing_dataset(name: str, folder: pathlib.Path) -> str:
+    found = sorted({path.parts[-3] for path in folder.glob("*/*/dataset_info.json")})
+    source = "" if name == "procedural_shapes" else " --source DIR"
+    return (
+        f"Dataset '{name}' was not found in '{folder}'. Build it with: "
+        f"python -m data_pipelines.build {name}{source} --data_dir {folder} "
+        f"(datasets there: {', '.join(found) or 'none'})"
+    )
+
+
+def _records(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
+    """The records of a split in the order of the shards, images still encoded."""
+    splits = builder.info.splits
+    if split not in splits:
+        raise InputError(
+            f"Dataset '{builder.name}' has no split '{split}'; "
+            f"valid: {', '.join(splits)}."
+        )
+    if not splits[split].num_examples:
+        raise InputError(f"Split '{split}' of dataset '{builder.name}' is empty.")
+    skip = tfds.decode.SkipDecoding()
+    return builder.as_dataset(
+        split=split,
+        decoders={"rgba": skip, "depth": skip},
+        read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
+    )
+
+
+def _stream(
+    builder: tfds.core.DatasetBuilder, split: str, seed: int, start: int
+) -> tf.data.Dataset:
+    """(number, record) of the endless stream, from number `start` on."""
+    records = _records(builder, split)
+    count = builder.info.splits[split].num_examples
+
+    def epoch_records(epoch):
+        shuffle_seed = tf.random.stateless_uniform(
+            [], tf.stack([tf.constant(seed, tf.int64), epoch]), None, None, tf.int64
+        )
+        return records.shuffle(min(count, SHUFFLE_BUFFER), shuffle_seed)
+
+    epochs = tf.data.Dataset.counter(start // count)
+    stream = epochs.flat_map(epoch_records).skip(start % count)
+    return stream.enumerate(start)
+
+
+def _selected(
+    builder: tfds.core.DatasetBuilder, split: str, limit: int | None
+) -> tf.data.Dataset:
+    """(number, record) of a split, or of `limit` of them evenly spread."""
+    records = _records(builder, split).enumerate()
+    total = builder.info.splits[split].num_examples
+    count = _selected_count(builder, split, limit)
+    return records.filter(lambda number, _: number * count % total < count)
+
+
+def _selected_count(
+    builder: tfds.core.DatasetBuilder, split: str, limit: int | None
+) -> int:
+    total = builder.info.splits[split].num_examples
+    return total if limit is None else min(limit, total)
+
+
+def _largest_point_count(records: tf.data.Dataset) -> int:
+    largest = records.reduce(
+        0, lambda most, item: tf.maximum(most, tf.shape(item[1]["points"])[0])
+    )
+    return int(largest)
+
+
+def _preparation(builder: tfds.core.DatasetBuilder, recipe: _Recipe):
+    """Returns the function (number, record) -> fields of `Batch`, and `flipped`."""
+    features = builder.info.features
+
+    def prepare(number, record):
+        seed = tf.stack([tf.constant(recipe.seed, tf.int64), number])
+        jitter_seed, flip_seed, point_seed = tf.unstack(tf.random.split(seed, 3))
+        rgba = tf.cast(features["rgba"].decode_example(record["rgba"]), tf.float32)
+        rgb, alpha = rgba[..., :3] / 255, rgba[..., 3:] / 255
+        depth = features["depth"].decode_example(record["depth"])[..., None]
+        if recipe.color_jitter:
+            rgb = augment.jitter_colors(rgb, alpha, recipe.color_jitter, jitter_seed)
+        rgb, mask, depth = augment.resize_view(rgb, alpha, depth, recipe.image_size)
+        flipped = recipe.flip & (tf.random.stateless_uniform([], flip_seed) < 0.5)
+        example = {
+            "rgb": rgb,
+            "depth": depth,
+            "mask": mask,
+            "intrinsics": record["intrinsics"],
+            **augment.sample_surface(record, recipe.num_points, point_seed),
+            "category": tf.cast(record["category"], tf.int32),
+            "weight": tf.ones([]),
+            "flipped": flipped,
+        }
+        return augment.flip_example(example, flipped)
+
+    return prepare
+
+
+def _as_batches(
+    dataset: tf.data.Dataset, builder: tfds.core.DatasetBuilder, image_size: int
+) -> Iterator[Batch]:
+    """Numpy batches; the cameras follow the resized and mirrored images."""
+    height, width = builder.info.features["rgba"].shape[:2]
+    for fields in dataset.as_numpy_iterator():
+        flipped = fields.pop("flipped")[:, None, None]
+        intrinsics = camera.resize_intrinsics(
+            fields.pop("intrinsics"), image_size / width, image_size / height
+        )
+        mirrored = camera.flip_intrinsics(intrinsics, image_size)
+        yield Batch(intrinsics=np.where(flipped, mirrored, intrinsics), **fields)
+
+
+def _weight(first: int, batch_size: int, count: int) -> np.ndarray:
+    """1 for the examples first, first + 1, ... that are below `count`, else 0."""
+    return (np.arange(first, first + batch_size) < count).astype(np.float32)

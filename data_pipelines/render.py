@@ -1,0 +1,162 @@
+"""A coloured surface and a camera in, an RGB-D view or surface points out.
+
+Rays through Embree, no display needed. Light travels with the camera and comes from its
+upper left, so that the three visible sides of a box differ; both sides of a face are
+lit, because published models wind their faces at random.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from pixel2mesh_jax.geometry import camera
+from pixel2mesh_jax.io import materials, raycast
+from pixel2mesh_jax.io.meshes import Surface
+from pixel2mesh_jax.structures import SurfaceSamples, View
+
+# Rays per pixel side; odd, so that one of them goes through the pixel centre.
+SUPERSAMPLE = 3
+# Share of the light that comes from everywhere; chosen by eye.
+AMBIENT = 0.35
+# Towards the light, camera frame; chosen by eye.
+LIGHT_DIRECTION = np.array([-0.35, 0.6, 1.0]) / np.linalg.norm([-0.35, 0.6, 1.0])
+
+
+class Viewpoint(NamedTuple):
+    """Where a camera stands, as in the metadata of 3D-R2N2.
+
+    Attributes:
+      azimuth: degrees.
+      elevation: degrees.
+      distance: from the origin of the object frame, metres.
+    """
+
+    azimuth: float
+    elevation: float
+    distance: float
+
+
+def sample_viewpoint(rng: np.random.Generator) -> Viewpoint:
+    """A random camera of the 3D-R2N2 rendering set."""
+    return Viewpoint(
+        azimuth=rng.uniform(*camera.R2N2_AZIMUTH),
+        elevation=rng.uniform(*camera.R2N2_ELEVATION),
+        distance=rng.uniform(*camera.R2N2_DISTANCE_RATIO),
+    )
+
+
+def render(
+    surface: Surface,
+    viewpoint: Viewpoint,
+    intrinsics: Float[np.ndarray, "3 3"],
+    size: int,
+) -> View:
+    """Renders a square picture.
+
+    Colour is averaged over the rays of a pixel that hit (in linear light), alpha is the
+    share of rays that hit, depth is that of the ray through the pixel centre.
+
+    Args:
+      surface: object frame, metres.
+      viewpoint: the camera looks at the origin from here.
+      intrinsics: pinhole matrix in pixels.
+      size: width and height in pixels.
+    """
+    vertices = camera.transform_points(
+        surface.vertices, camera.camera_from_object(*viewpoint)
+    )
+    hits = raycast.cast(vertices, surface.faces, intrinsics, (size, size), SUPERSAMPLE)
+    center = slice(SUPERSAMPLE // 2, None, SUPERSAMPLE)
+    return View(
+        rgba=_antialias(_shade(vertices, surface, hits), hits.triangle >= 0),
+        depth=hits.depth[center, center].astype(np.float32),
+        intrinsics=np.asarray(intrinsics, np.float32),
+    )
+
+
+def sample_surface(
+    surface: Surface, num_points: int, rng: np.random.Generator
+) -> SurfaceSamples:
+    """Points uniform in area, in the frame of the surface.
+
+    A face without area is never drawn. Normals follow the winding of the faces.
+
+    Args:
+      surface: any unit.
+      num_points: how many.
+      rng: decides everything.
+    """
+    double_area = np.linalg.norm(_area_vectors(surface.vertices, surface.faces), axis=1)
+    triangle = _draw(double_area, num_points, rng)
+    barycentric = _uniform_barycentric(num_points, rng)
+    corners = surface.vertices[surface.faces[triangle]]
+    area_vectors = _area_vectors(surface.vertices, surface.faces[triangle])
+    color = materials.color_at(surface.paint, triangle, barycentric)
+    return SurfaceSamples(
+        points=np.einsum("nc,ncd->nd", barycentric, corners).astype(np.float32),
+        normals=(area_vectors / double_area[triangle, None]).astype(np.float32),
+        colors=_bytes(materials.srgb_from_linear(color)),
+    )
+
+
+def move_samples(
+    samples: SurfaceSamples, transform: Float[np.ndarray, "4 4"]
+) -> SurfaceSamples:
+    """Samples after a rigid transform."""
+    return samples._replace(
+        points=camera.transform_points(samples.points, transform).astype(np.float32),
+        normals=(samples.normals @ transform[:3, :3].T).astype(np.float32),
+    )
+
+
+def _shade(vertices, surface, hits) -> Float[np.ndarray, "N 3"]:
+    """Linear RGB of every ray that hit, in row order."""
+    hit = hits.triangle >= 0
+    triangle, barycentric = hits.triangle[hit], hits.barycentric[hit]
+    normals = _area_vectors(vertices, surface.faces)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
+    towards_camera = -np.einsum(
+        "fi,fi->f", normals, vertices[surface.faces].mean(axis=1)
+    )
+    cosine = normals @ LIGHT_DIRECTION * np.where(towards_camera < 0, -1, 1)
+    shade = AMBIENT + (1 - AMBIENT) * np.maximum(cosine, 0)
+    color = materials.color_at(surface.paint, triangle, barycentric)
+    return color * shade[triangle, None].astype(np.float32)
+
+
+def _antialias(color, hit) -> UInt8[np.ndarray, "H W 4"]:
+    """Straight sRGB and coverage of pixels from the linear colours of their rays."""
+    height, width = hit.shape
+    light = np.zeros((height, width, 4), np.float32)
+    light[hit, :3] = color
+    light[hit, 3] = 1
+    every = range(SUPERSAMPLE)
+    light = sum(light[i::SUPERSAMPLE, j::SUPERSAMPLE] for i in every for j in every)
+    alpha = light[..., 3:]
+    straight = materials.srgb_from_linear(light[..., :3] / np.maximum(alpha, 1))
+    return _bytes(np.concatenate([straight, alpha / SUPERSAMPLE**2], axis=-1))
+
+
+def _area_vectors(vertices, faces):
+    """Normals whose length is twice the area of the face."""
+    a, b, c = (vertices[faces[:, i]] for i in range(3))
+    return np.cross(b - a, c - a)
+
+
+def _draw(weights, count, rng) -> Int[np.ndarray, " N"]:
+    """Indices with probability proportional to `weights`, never one of weight zero."""
+    candidates = np.flatnonzero(weights > 0)
+    ends = np.cumsum(weights[candidates])
+    drawn = np.searchsorted(ends, rng.random(count) * ends[-1], side="right")
+    return candidates[np.minimum(drawn, len(candidates) - 1)]
+
+
+def _uniform_barycentric(count, rng) -> Float[np.ndarray, "N 3"]:
+    """Uniform on a triangle: the square root makes up for the narrowing tip."""
+    root, v = np.sqrt(rng.random(count)), rng.random(count)
+    return np.stack([1 - root, root * (1 - v), root * v], axis=1)
+
+
+def _bytes(unit):
+    return np.round(np.clip(unit, 0, 1) * 255).astype(np.uint8)

@@ -1,0 +1,69 @@
+"""Meshes as jraph graphs: the only file that knows jraph.
+
+A mesh becomes a `GraphsTuple` in which every vertex receives exactly S = K + 1 edges,
+sorted by receiver: itself, its neighbours, and padding of weight 0. So the flat jraph
+arrays are the static padded table of shape (V, S), and aggregation is a gather.
+
+Node features are (V, B, C): B meshes of one topology share the node axis.
+"""
+
+import jax.numpy as jnp
+import jraph
+from jaxtyping import Float
+
+from pixel2mesh_jax.geometry import gather
+from pixel2mesh_jax.structures import Array, MeshTopology
+
+OPERATORS = ("chebyshev", "sum")
+
+
+def mesh_graph(
+    topology: MeshTopology, nodes: Float[Array, "V B C"] | None = None
+) -> jraph.GraphsTuple:
+    """The padded graph of one mesh level.
+
+    `graph.edges` holds one weight per edge for each of the `OPERATORS`: `chebyshev`
+    is T1 with its diagonal, `sum` the adjacency matrix. Both are symmetric.
+    `senders` and `receivers` are absolute vertex indices.
+    """
+    num_vertices, width = topology.neighbors.shape
+    own = jnp.arange(num_vertices)[:, None]
+    senders = jnp.concatenate([own, topology.neighbors], axis=1)
+    diagonal = topology.chebyshev_diagonal[:, None]
+    no_self_loop = jnp.zeros_like(diagonal)
+    chebyshev = jnp.concatenate([diagonal, topology.chebyshev_weights], axis=1)
+    adjacency = jnp.concatenate([no_self_loop, topology.neighbor_mask], axis=1)
+    return jraph.GraphsTuple(
+        nodes=nodes,
+        edges={"chebyshev": chebyshev.ravel(), "sum": adjacency.ravel()},
+        senders=senders.ravel(),
+        receivers=jnp.repeat(own.ravel(), width + 1),
+        globals=None,
+        n_node=jnp.array([num_vertices]),
+        n_edge=jnp.array([num_vertices * (width + 1)]),
+    )
+
+
+def aggregate(
+    graph: jraph.GraphsTuple, nodes: Float[Array, "V B C"], operator: str
+) -> Float[Array, "V B C"]:
+    """Applies one of the `OPERATORS` to node features, by padded gathers."""
+    table = (len(nodes), -1)
+    senders = graph.senders.reshape(table)
+    weights = graph.edges[operator].reshape(table)
+    return gather.weighted_gather(nodes, senders, weights, senders, weights)
+
+
+def aggregate_by_segments(
+    graph: jraph.GraphsTuple, nodes: Float[Array, "V B C"], operator: str
+) -> Float[Array, "V B C"]:
+    """The same for graphs of any form, by `jraph.segment_sum`; slow on a CPU."""
+    messages = graph.edges[operator][:, None, None] * nodes[graph.senders]
+    return jraph.segment_sum(messages, graph.receivers, len(nodes))
+
+
+def unpool(
+    nodes: Float[Array, "V B C"], topology: MeshTopology
+) -> Float[Array, "W B C"]:
+    """Graph unpooling: appends the mean of both ends of every edge of `topology`."""
+    return jnp.concatenate([nodes, gather.edge_midpoints(nodes, topology)])

@@ -1,0 +1,170 @@
+"""Pictures from files: any format that Pillow reads becomes straight 8-bit RGBA.
+
+The networks were trained on objects that are cut out (alpha) and stand on white. A
+picture that brings no alpha but a white background gets its alpha from that background;
+any other picture is taken as it is, with a warning.
+"""
+
+import logging
+import pathlib
+import struct
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+from scipy import ndimage
+
+from pixel2mesh_jax.errors import InputError
+
+# Smallest picture that is taken for one, pixels per side.
+MIN_SIZE = 8
+# A pixel counts as white where its darkest channel reaches this, of 255: paper white
+# with the ripples that JPEG leaves beside an edge.
+WHITE_LEVEL = 242
+# The background counts as white where this part of the border pixels is white; the rest
+# may be an object that touches the border.
+WHITE_BORDER_FRACTION = 0.9
+# Alpha from which a pixel counts as showing the object, of 255.
+OPAQUE_LEVEL = 128
+
+# What Pillow's decoders raise on files that are damaged or not what their name says.
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+
+logger = logging.getLogger(__name__)
+
+
+def load_image(path: str | pathlib.Path) -> UInt8[np.ndarray, "H W 4"]:
+    """Reads a picture as straight (not premultiplied) sRGB and coverage.
+
+    Turns photographs upright (EXIF), expands grey and palettes, scales 16 bits to 8.
+    Without transparency in the file, alpha comes from `white_background_alpha`.
+
+    Raises:
+      InputError: no such file, not a picture, damaged, smaller than `MIN_SIZE`, or
+        nothing to be seen in it.
+    """
+    path = pathlib.Path(path)
+    rgba = load_rgba(path)
+    if (rgba[..., 3] == 255).all():
+        rgba[..., 3] = _background_alpha(rgba[..., :3], path)
+    if not (rgba[..., 3] >= OPAQUE_LEVEL).any():
+        raise InputError(f"{path}: no visible object, every pixel is transparent")
+    return rgba
+
+
+def load_rgba(path: str | pathlib.Path) -> UInt8[np.ndarray, "H W 4"]:
+    """Reads a picture with the alpha of the file, 255 if it has none.
+
+    Raises:
+      InputError: no such file, not a picture, damaged, or smaller than `MIN_SIZE`.
+    """
+    path = pathlib.Path(path)
+    return _rgba(open_image(path), path)
+
+
+def load_mask(path: str | pathlib.Path) -> UInt8[np.ndarray, "H W"]:
+    """Reads an object mask: the alpha of the file if it has one, else its brightness.
+
+    Returns:
+      Coverage, 0 (background) to 255 (object).
+
+    Raises:
+      InputError: as `load_image`, and for a mask without any object pixel.
+    """
+    rgba = load_rgba(path)
+    transparent = (rgba[..., 3] < 255).any()
+    mask = rgba[..., 3] if transparent else rgba[..., :3].max(axis=-1)
+    if mask.max() == 1:
+        mask = mask * np.uint8(255)  # masks of label values 0 and 1
+    if not (mask >= OPAQUE_LEVEL).any():
+        raise InputError(f"{path}: the mask is empty, expected white on the object")
+    return mask
+
+
+def open_image(path: pathlib.Path) -> Image.Image:
+    """Opens and fully decodes a picture in its own pixel format, upright.
+
+    Raises:
+      InputError: no such file, not a picture, damaged, or smaller than `MIN_SIZE`.
+    """
+    if not path.is_file():
+        reason = "is a folder, expected a picture" if path.is_dir() else "no such file"
+        raise InputError(f"{path}: {reason}")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty (0 bytes)")
+    try:
+        with Image.open(path) as picture:
+            _check_size(picture.size, path)
+            return ImageOps.exif_transpose(picture)
+    except UnidentifiedImageError:
+        raise InputError(
+            f"{path}: not a picture, expected PNG, JPEG, WebP, TIFF or another format "
+            "that Pillow reads"
+        ) from None
+    except InputError:
+        raise
+    except (*_DAMAGED, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: the picture cannot be read: {error}") from None
+
+
+def white_background_alpha(
+    rgb: UInt8[np.ndarray, "H W 3"],
+) -> UInt8[np.ndarray, "H W"] | None:
+    """Cuts an object out of a white background.
+
+    The background is the white area connected with the border, so white parts inside
+    the object stay. Alpha is 0 or 255: antialiased edge pixels, which already hold
+    some white, keep their colour when the object is put on white again.
+
+    Returns:
+      Coverage, or None if the border of the picture is not white.
+    """
+    white = rgb.min(axis=-1) >= WHITE_LEVEL
+    if np.mean(white[_border(white.shape)]) < WHITE_BORDER_FRACTION:
+        return None
+    areas, _ = ndimage.label(white)
+    touching = np.unique(areas[_border(white.shape)])
+    background = np.isin(areas, touching[touching > 0])
+    return np.where(background, np.uint8(0), np.uint8(255))
+
+
+def _background_alpha(rgb, path):
+    alpha = white_background_alpha(rgb)
+    if alpha is None:
+        logger.warning(
+            "%s has no transparency and no white background: the whole picture is "
+            "taken for the object. The model expects a cut-out object on a white or "
+            "transparent background.",
+            path,
+        )
+        return np.full(rgb.shape[:2], 255, np.uint8)
+    if not alpha.any():
+        raise InputError(f"{path}: no visible object, the picture is white")
+    return alpha
+
+
+def _border(shape: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
+    border = np.ones(shape, bool)
+    border[1:-1, 1:-1] = False
+    return border
+
+
+def _check_size(size, path):
+    width, height = size
+    if min(width, height) < MIN_SIZE:
+        raise InputError(
+            f"{path}: expected at least {MIN_SIZE}x{MIN_SIZE} pixels, "
+            f"got {width}x{height}"
+        )
+
+
+def _rgba(picture, path):
+    if picture.mode == "F":
+        raise InputError(f"{path}: expected 8 or 16 bits per channel, got floats")
+    if picture.mode == "I" or picture.mode.startswith("I;16"):
+        values = np.asarray(picture).astype(np.int64)
+        picture = Image.fromarray(np.clip(values // 257, 0, 255).astype(np.uint8))
+    if picture.mode not in ("RGB", "RGBA"):
+        transparent = "transparency" in picture.info or picture.mode in ("LA", "La")
+        picture = picture.convert("RGBA" if transparent else "RGB")
+    return np.array(picture.convert("RGBA"))

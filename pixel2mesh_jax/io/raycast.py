@@ -1,0 +1,105 @@
+"""Which triangle does every pixel see, and where: rays through Embree, on the host.
+
+The camera stands at the origin of the camera frame (`geometry/camera.py`). Embree only
+answers which triangle a ray hits first (in float32); where it hits is computed here in
+float64, so that depth and barycentric coordinates are exact.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import trimesh
+from jaxtyping import Float, Int
+from trimesh.ray.ray_pyembree import RayMeshIntersector
+
+from pixel2mesh_jax.geometry import camera
+
+
+class Hits(NamedTuple):
+    """What the rays of an image hit first.
+
+    Attributes:
+      triangle: row of `faces`, -1 where the ray leaves the scene.
+      barycentric: weights of the three corners, zero without a hit.
+      depth: metres along the optical axis (-z), 0 without a hit.
+    """
+
+    triangle: Int[np.ndarray, "H W"]
+    barycentric: Float[np.ndarray, "H W 3"]
+    depth: Float[np.ndarray, "H W"]
+
+
+def cast(
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    intrinsics: Float[np.ndarray, "3 3"],
+    shape: tuple[int, int],
+    supersample: int = 1,
+) -> Hits:
+    """Casts `supersample`² rays through every pixel of an image.
+
+    Args:
+      vertices: camera frame, metres.
+      faces: rows of `vertices`; seen from both sides.
+      intrinsics: pinhole matrix in pixels.
+      shape: (height, width) of the image in pixels.
+      supersample: rays per pixel side, on a regular grid. If it is odd, the middle one,
+        `[s // 2 :: s]`, goes through the pixel centre.
+
+    Returns:
+      Hits of (height * supersample, width * supersample) rays.
+    """
+    fine = camera.resize_intrinsics(intrinsics, float(supersample), float(supersample))
+    height, width = shape[0] * supersample, shape[1] * supersample
+    hits = Hits(
+        triangle=np.full((height, width), -1, np.int32),
+        barycentric=np.zeros((height, width, 3)),
+        depth=np.zeros((height, width)),
+    )
+    window = _window(vertices, fine, (height, width))
+    rays = camera.pixel_rays((height, width), fine)[window]
+    triangle = _first_hits(vertices, faces, rays.reshape(-1, 3))
+    hit = triangle >= 0
+    corners = vertices[faces[triangle[hit]]].astype(np.float64)
+    barycentric = _barycentric(corners, rays.reshape(-1, 3)[hit].astype(np.float64))
+    hit = hit.reshape(rays.shape[:2])
+    hits.triangle[window] = triangle.reshape(rays.shape[:2])
+    hits.barycentric[window][hit] = barycentric
+    hits.depth[window][hit] = -np.einsum("nc,nc->n", barycentric, corners[..., 2])
+    return hits
+
+
+def _window(vertices, intrinsics, shape):
+    """The part of the image that can see the mesh: its bounding box, as two slices."""
+    if vertices[:, 2].max() > -1e-3:  # in part beside or behind the camera
+        return slice(0, shape[0]), slice(0, shape[1])
+    pixels = camera.project(vertices, intrinsics)
+    low = np.floor(pixels.min(axis=0)).astype(int)
+    high = np.ceil(pixels.max(axis=0)).astype(int) + 1
+    (left, right), (top, bottom) = (
+        np.clip((low[i], high[i]), 0, shape[1 - i]) for i in (0, 1)
+    )
+    return slice(top, bottom), slice(left, right)
+
+
+def _first_hits(vertices, faces, rays):
+    """Index of the first triangle along every ray from the origin, or -1."""
+    if not len(rays):
+        return np.zeros(0, np.int32)
+    mesh = trimesh.Trimesh(vertices, faces, process=False, validate=False)
+    return RayMeshIntersector(mesh).intersects_first(np.zeros_like(rays), rays)
+
+
+def _barycentric(corners, rays):
+    """Solves w_a a + w_b b + w_c c = t ray for w with sum 1, by Cramer's rule.
+
+    The weights are proportional to the triple products of the ray with two corners.
+    Clipped to the triangle, which float32 Embree may miss by a rounding error.
+    """
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    crosses = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
+    weights = np.einsum("nij,nj->ni", crosses, rays)
+    weights *= np.sign(weights.sum(axis=1, keepdims=True))
+    weights = np.maximum(weights, 0)
+    total = weights.sum(axis=1, keepdims=True)
+    return np.where(total > 0, weights / np.maximum(total, 1e-300), 1 / 3)

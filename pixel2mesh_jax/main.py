@@ -1,0 +1,240 @@
+"""The command line: flags -> config -> mode. The only place where data meets training.
+
+    python -m pixel2mesh_jax.main --config configs/rgbd.py --workdir runs/rgbd
+        [--mode train|eval|reconstruct] [--config.batch_size=16 ...]
+
+TensorFlow is imported by the modes that read datasets, not by reconstruction.
+"""
+
+import pathlib
+import sys
+
+import ml_collections
+import numpy as np
+from absl import app, flags, logging
+from ml_collections import config_flags
+from rich.console import Console
+
+from pixel2mesh_jax import reconstruct
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.geometry import templates
+from pixel2mesh_jax.report import gallery, page, preview
+from pixel2mesh_jax.structures import Batch, Outputs
+from pixel2mesh_jax.training import checkpoints, evaluate, loop, scalars
+
+MODES = ("train", "eval", "reconstruct")
+BAD_INPUT = 2  # exit code
+REPORT_SAMPLES = 6  # held-out views pictured in report.html
+EXAMPLES = {"config": "configs/rgbd.py:tiny", "workdir": "runs/rgbd"}
+
+FLAGS = flags.FLAGS
+config_flags.DEFINE_config_file(
+    "config", None, "Experiment: configs/rgbd.py, or configs/rgbd.py:tiny."
+)
+flags.DEFINE_string("workdir", None, "Folder of the run.")
+flags.DEFINE_enum("mode", "train", MODES, "What to do.")
+flags.DEFINE_string("input", None, "reconstruct: a picture or a folder of pictures.")
+flags.DEFINE_string("depth", None, "reconstruct: depth map, or a folder of them.")
+flags.DEFINE_string("intrinsics", None, "reconstruct: 'fx,fy,cx,cy' or a JSON file.")
+flags.DEFINE_string("output", "out", "reconstruct: folder for the meshes.")
+flags.DEFINE_enum("format", "obj", reconstruct.FORMATS, "reconstruct: file format.")
+flags.DEFINE_bool("stages", False, "reconstruct: also the mesh of every stage.")
+flags.DEFINE_enum(
+    "fit", "auto", reconstruct.FITS, "reconstruct: cut out and centre the object first."
+)
+
+
+def run() -> None:
+    """Entry point: bad input ends with one line on stderr and exit code 2."""
+    app.run(_guarded, flags_parser=_parse)
+
+
+def _parse(arguments):
+    try:
+        return flags.FLAGS(arguments)
+    except (
+        flags.Error,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        OSError,
+    ) as error:
+        _refuse(error)
+
+
+def _guarded(arguments):
+    try:
+        main(arguments)
+    except (InputError, FloatingPointError) as error:
+        _refuse(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command goes on from here\n")
+        sys.exit(130)
+
+
+def _refuse(error):
+    # KeyError prints its message in quotes.
+    message = error.args[0] if isinstance(error, KeyError) else error
+    sys.stderr.write(f"error: {message}\n")
+    sys.exit(BAD_INPUT)
+
+
+def main(arguments: list[str]) -> None:
+    """Runs the mode that the flags ask for."""
+    if len(arguments) > 1:
+        raise InputError(f"Unexpected argument {arguments[1]!r}; see --help.")
+    for name, example in EXAMPLES.items():
+        if getattr(FLAGS, name) is None:
+            raise InputError(f"--{name} is missing; for example --{name} {example}")
+    logging.set_verbosity(logging.ERROR)  # TFDS warns of itself
+    modes = {"train": _train, "eval": _evaluate, "reconstruct": _reconstruct}
+    modes[FLAGS.mode](FLAGS.config, pathlib.Path(FLAGS.workdir), Console())
+
+
+def _train(config, workdir, console):
+    info, train_batches, eval_batches = _dataset(config)
+    data = loop.Data(
+        categories=info.categories,
+        train=train_batches,
+        validate=lambda: eval_batches("val", config.eval_limit),
+        num_validate=_count(info, "val", config.eval_limit),
+    )
+    loop.train(config, workdir, data, draw=_draw, console=console)
+
+
+def _evaluate(config, workdir, console):
+    predict, _ = checkpoints.load_predictor(workdir, config)
+    info, _, eval_batches = _dataset(config)
+    template = templates.ellipsoid()
+    metrics = evaluate.evaluate(
+        predict,
+        eval_batches(config.eval.split, config.eval.limit),
+        categories=info.categories,
+        num_examples=_count(info, config.eval.split, config.eval.limit),
+        template_vertices=templates.finest_vertices(template),
+        template_faces=template.levels[-1].faces,
+        console=console,
+    )
+    evaluate.write_metrics(workdir / "metrics.json", metrics)
+    evaluate.print_table(metrics, console)
+    samples = _report_samples(config, predict, info, eval_batches)
+    _write_report(config, workdir, metrics, samples)
+    console.print(f"Wrote {workdir / 'metrics.json'} and {workdir / 'report.html'}")
+
+
+def _reconstruct(config, workdir, console):
+    if FLAGS.input is None:
+        raise InputError("--input is missing; for example --input photo.png")
+    predict, _ = checkpoints.load_predictor(workdir, config)
+    written = reconstruct.reconstruct(
+        predict,
+        FLAGS.input,
+        FLAGS.output,
+        image_size=config.image_size,
+        inputs=config.inputs,
+        depth=FLAGS.depth,
+        intrinsics=FLAGS.intrinsics,
+        fit=FLAGS.fit,
+        file_format=FLAGS.format,
+        stages=FLAGS.stages,
+    )
+    console.print(f"Wrote {len(written)} reconstructions to {FLAGS.output}")
+
+
+def _dataset(config):
+    """Description of the dataset, training batches from a step on, one eval pass."""
+    import jax
+    from data_pipelines import input_pipeline
+
+    where = (config.dataset, config.data_dir)
+    info = input_pipeline.dataset_info(*where)
+    needs = [name for name in config.inputs if name != "rgb"]
+    if config.model.vertex_colors:
+        needs.append("colors")
+    input_pipeline.check_has(info, needs)
+
+    def train_batches(start_step):
+        return input_pipeline.train_batches(
+            *where,
+            batch_size=config.batch_size,
+            image_size=config.image_size,
+            num_points=config.num_points,
+            seed=config.seed,
+            start_step=start_step,
+            color_jitter=config.color_jitter,
+            flip=config.flip,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+        )
+
+    def eval_batches(split, limit):
+        return input_pipeline.eval_batches(
+            *where,
+            split=split,
+            batch_size=config.batch_size,
+            image_size=config.image_size,
+            limit=limit or None,
+        )
+
+    return info, train_batches, eval_batches
+
+
+def _count(info, split, limit):
+    total = info.num_examples.get(split, 0)
+    return min(total, limit) if limit else total
+
+
+def _draw(batch: Batch, outputs: Outputs) -> np.ndarray:
+    """Strip of pictures of the first example of a batch."""
+    mesh = outputs.meshes[-1]
+    return preview.preview(
+        np.asarray(batch.rgb[0]),
+        np.asarray(batch.depth[0]),
+        np.asarray(batch.intrinsics[0]),
+        np.asarray(mesh.vertices[0]),
+        np.asarray(mesh.topology.faces),
+        None if mesh.colors is None else np.asarray(mesh.colors[0]),
+    )
+
+
+def _report_samples(config, predict, info, eval_batches):
+    """Held-out views with their predictions, evenly spread over the split."""
+    samples = []
+    for batch in eval_batches(config.eval.split, REPORT_SAMPLES):
+        meshes = predict(batch).meshes
+        for row in np.flatnonzero(batch.weight > 0):
+            colors = meshes[-1].colors
+            samples.append(
+                gallery.ReportSample(
+                    name=f"{config.eval.split} {len(samples) + 1}",
+                    category=info.categories[batch.category[row]],
+                    rgb=batch.rgb[row],
+                    depth=batch.depth[row],
+                    intrinsics=batch.intrinsics[row],
+                    stages=tuple(np.asarray(mesh.vertices[row]) for mesh in meshes),
+                    stage_faces=tuple(np.asarray(m.topology.faces) for m in meshes),
+                    true_points=batch.points[row],
+                    true_normals=batch.normals[row],
+                    true_colors=batch.colors[row],
+                    colors=None if colors is None else np.asarray(colors[row]),
+                )
+            )
+    return samples
+
+
+def _write_report(config, workdir, metrics, samples):
+    record = workdir / scalars.FILE_NAME
+    page.write_report(
+        workdir / "report.html",
+        title=f"{' + '.join(config.inputs)} to mesh: {config.dataset}",
+        samples=samples,
+        scalars_path=record if record.exists() else None,
+        metrics=metrics,
+        config_text=str(config),
+        command=" ".join(["python -m pixel2mesh_jax.main", *sys.argv[1:]]),
+    )
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,181 @@
+"""Image encoders: any number of input channels in, a pyramid of feature maps out."""
+
+import functools
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from pixel2mesh_jax.structures import Array
+
+# (name, kernel, stride, channels); nywang16/Pixel2Mesh p2m/models.py `build_cnn18`
+# (FACTS 1.2.1). No pooling; ReLU after every convolution; TensorFlow SAME padding.
+CONV18_LAYERS = (
+    ("conv0_1", 3, 1, 16),
+    ("conv0_2", 3, 1, 16),
+    ("conv1_1", 3, 2, 32),
+    ("conv1_2", 3, 1, 32),
+    ("conv1_3", 3, 1, 32),
+    ("conv2_1", 3, 2, 64),
+    ("conv2_2", 3, 1, 64),
+    ("conv2_3", 3, 1, 64),
+    ("conv3_1", 3, 2, 128),
+    ("conv3_2", 3, 1, 128),
+    ("conv3_3", 3, 1, 128),
+    ("conv4_1", 5, 2, 256),
+    ("conv4_2", 3, 1, 256),
+    ("conv4_3", 3, 1, 256),
+    ("conv5_1", 5, 2, 512),
+    ("conv5_2", 3, 1, 512),
+    ("conv5_3", 3, 1, 512),
+    ("conv5_4", 3, 1, 512),
+)
+CONV18_TAPS = ("conv2_3", "conv3_3", "conv4_3", "conv5_4")
+
+# He initialisation keeps the signal through 18 ReLU layers; the released code's
+# uniform scaling shrinks it by 2^-9.
+KERNEL_INIT = nn.initializers.he_normal()
+
+
+class Conv18(nn.Module):
+    """The encoder of the released Pixel2Mesh: 64 + 128 + 256 + 512 features.
+
+    Attributes:
+      width: factor on all channel counts; 1 is the published network.
+      dtype: of the computation; parameters are float32.
+    """
+
+    width: float = 1.0
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, image: Float[Array, "B H W C"], train: bool
+    ) -> list[Float[Array, "B _ _ _"]]:
+        """Feature maps at 1/4, 1/8, 1/16 and 1/32 of the image, fine to coarse."""
+        del train
+        taps = []
+        x = image
+        for name, kernel, stride, channels in CONV18_LAYERS:
+            x = nn.Conv(
+                max(1, round(channels * self.width)),
+                (kernel, kernel),
+                (stride, stride),
+                kernel_init=KERNEL_INIT,
+                dtype=self.dtype,
+                name=name,
+            )(x)
+            x = nn.relu(x)
+            if name in CONV18_TAPS:
+                taps.append(x)
+        return taps
+
+
+class BasicBlock(nn.Module):
+    """Two 3 x 3 convolutions with a shortcut (ResNet-18 and 34)."""
+
+    channels: int
+    stride: int
+    conv: nn.Module
+    norm: nn.Module
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B h w c"]:
+        y = self.conv(self.channels, 3, self.stride, name="conv1")(x)
+        y = nn.relu(self.norm(name="bn1")(y))
+        y = self.conv(self.channels, 3, 1, name="conv2")(y)
+        y = self.norm(name="bn2")(y)
+        return nn.relu(y + _shortcut(self, x, self.channels))
+
+
+class BottleneckBlock(nn.Module):
+    """1 x 1, 3 x 3, 1 x 1 convolutions with a shortcut (ResNet-50).
+
+    The stride is on the 3 x 3 convolution, as in torchvision.
+    """
+
+    channels: int
+    stride: int
+    conv: nn.Module
+    norm: nn.Module
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B h w c"]:
+        y = nn.relu(
+            self.norm(name="bn1")(self.conv(self.channels, 1, 1, name="conv1")(x))
+        )
+        y = self.conv(self.channels, 3, self.stride, name="conv2")(y)
+        y = nn.relu(self.norm(name="bn2")(y))
+        y = self.norm(name="bn3")(self.conv(4 * self.channels, 1, 1, name="conv3")(y))
+        return nn.relu(y + _shortcut(self, x, 4 * self.channels))
+
+
+def _shortcut(block, x, channels):
+    if x.shape[-1] == channels and block.stride == 1:
+        return x
+    x = block.conv(channels, 1, block.stride, name="downsample_conv")(x)
+    return block.norm(name="downsample_bn")(x)
+
+
+class ResNet(nn.Module):
+    """ResNet with a feature map after each of its four stages.
+
+    Attributes:
+      stage_sizes: residual blocks per stage.
+      block: `BasicBlock` or `BottleneckBlock`.
+      width: channels of the first stage; 64 is the published network.
+      dtype: of the computation; parameters and statistics are float32.
+    """
+
+    stage_sizes: Sequence[int]
+    block: type[nn.Module]
+    width: int = 64
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, image: Float[Array, "B H W C"], train: bool
+    ) -> list[Float[Array, "B _ _ _"]]:
+        """Feature maps at 1/4, 1/8, 1/16 and 1/32 of the image, fine to coarse."""
+        conv = functools.partial(_torch_conv, dtype=self.dtype)
+        norm = functools.partial(
+            nn.BatchNorm,
+            use_running_average=not train,
+            epsilon=1e-5,
+            momentum=0.9,
+            dtype=self.dtype,
+        )
+        x = nn.relu(norm(name="bn1")(conv(self.width, 7, 2, name="conv1")(image)))
+        x = nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
+        taps = []
+        for stage, size in enumerate(self.stage_sizes):
+            for index in range(size):
+                x = self.block(
+                    channels=self.width * 2**stage,
+                    stride=2 if stage > 0 and index == 0 else 1,
+                    conv=conv,
+                    norm=norm,
+                    name=f"layer{stage + 1}_{index}",
+                )(x)
+            taps.append(x)
+        return taps
+
+
+def _torch_conv(channels, kernel, stride, *, dtype, name):
+    """Convolution without bias, padded on both sides as torchvision does."""
+    pad = (kernel - 1) // 2
+    return nn.Conv(
+        channels,
+        (kernel, kernel),
+        (stride, stride),
+        padding=((pad, pad), (pad, pad)),
+        use_bias=False,
+        kernel_init=KERNEL_INIT,
+        dtype=dtype,
+        name=name,
+    )
+
+
+ResNet18 = functools.partial(ResNet, stage_sizes=(2, 2, 2, 2), block=BasicBlock)
+ResNet50 = functools.partial(ResNet, stage_sizes=(3, 4, 6, 3), block=BottleneckBlock)

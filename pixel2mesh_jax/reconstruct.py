@@ -1,0 +1,232 @@
+"""From a picture (with depth and camera, if there are any) to mesh files.
+
+picture -> `View` -> canonical square (geometry/canonical_view.py) -> `Batch` of one ->
+network -> meshes -> back into the camera frame of the picture -> files and a preview.
+
+TensorFlow is not needed here.
+"""
+
+import logging
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import trimesh
+from jaxtyping import Float, Int
+from rich import progress
+
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.geometry import camera, canonical_view, surface
+from pixel2mesh_jax.io import depth_maps, meshes, sources, views
+from pixel2mesh_jax.report import preview
+from pixel2mesh_jax.structures import Batch, Outputs, View
+
+FITS = ("auto", "always", "never")
+FORMATS = tuple(suffix[1:] for suffix in meshes.SAVE_SUFFIXES)
+# What `Reconstruction.frame` says.
+CANONICAL_FRAME = "canonical camera, Pixel2Mesh metres"
+PICTURE_FRAME = "camera of the picture, metres"
+
+Path = str | pathlib.Path
+logger = logging.getLogger(__name__)
+
+
+class Reconstruction(NamedTuple):
+    """What was written for one picture.
+
+    Attributes:
+      picture: the image.
+      meshes: files; the final mesh first, then those of the stages, if wanted.
+      preview: a strip of pictures.
+      volume: enclosed by the final mesh, cubic metres of `frame`.
+      watertight: whether every edge of the final mesh has two faces.
+      frame: of the vertices.
+    """
+
+    picture: pathlib.Path
+    meshes: tuple[pathlib.Path, ...]
+    preview: pathlib.Path
+    volume: float
+    watertight: bool
+    frame: str
+
+
+class _Surface(NamedTuple):
+    """One predicted mesh on the host, faces outward."""
+
+    vertices: Float[np.ndarray, "V 3"]
+    faces: Int[np.ndarray, "F 3"]
+    colors: Float[np.ndarray, "V 3"] | None
+
+
+def reconstruct(
+    predict: Callable[[Batch], Outputs],
+    source: Path,
+    output: Path,
+    *,
+    image_size: int,
+    inputs: Sequence[str] = ("rgb",),
+    depth: Path | None = None,
+    intrinsics: Path | None = None,
+    depth_unit: float | None = None,
+    fit: str = "auto",
+    file_format: str = "obj",
+    stages: bool = False,
+) -> list[Reconstruction]:
+    """Writes `<output>/<name>.<format>` and `<name>_preview.png` for every picture.
+
+    Beside a picture `<name>.png`, the files `<name>_depth.png` (or `.npy`),
+    `<name>_mask.png` and `<name>_camera.json` are used if they exist.
+
+    Args:
+      predict: the network; takes a batch of one.
+      source: a picture or a folder of pictures.
+      output: folder; made if it does not exist.
+      image_size: pixels per side that the network expects.
+      inputs: what the network sees, of "rgb" and "depth".
+      depth: depth map, or a folder of them; see `sources.find_sources`.
+      intrinsics: of all pictures; see `depth_maps.load_intrinsics`. By default the
+        camera of 3D-R2N2 is assumed.
+      depth_unit: metres per stored value; see `depth_maps.load_depth`.
+      fit: whether to cut out the object and move it to where the network expects it:
+        "auto" (if it is elsewhere), "always", "never".
+      file_format: "obj", "ply" or "glb".
+      stages: also write the mesh of every stage, `<name>_stage1.<format>` and so on.
+
+    Returns:
+      What was written, in the order of the names.
+
+    Raises:
+      InputError: on unusable input. In a folder, only after the other pictures.
+    """
+    _check_choice("fit", fit, FITS)
+    _check_choice("format", file_format, FORMATS)
+    if depth is not None and "depth" not in inputs:
+        logger.warning("The model sees colour only: depth just gives the metric scale.")
+    matrix = None if intrinsics is None else depth_maps.load_intrinsics(intrinsics)
+
+    def run(files: sources.Sources) -> Reconstruction:
+        view = _view_of_files(files, matrix, inputs, depth_unit)
+        name = pathlib.Path(output) / f"{files.picture.stem}.{file_format}"
+        return _reconstruct_view(
+            predict, view, files.picture, name, image_size, fit, stages
+        )
+
+    found = sources.find_sources(source, depth)
+    if not pathlib.Path(source).is_dir():
+        return [run(found[0])]
+    return _run_folder(run, found)
+
+
+def canonicalize(
+    view: View, fit: str = "auto"
+) -> tuple[View, canonical_view.CanonicalView | None]:
+    """Makes a view square, and like the views of the training data.
+
+    Args:
+      view: any size.
+      fit: "auto", "always" or "never"; see `reconstruct`.
+
+    Returns:
+      The square view; and the map back to the original one, or None if the camera
+      frame is still that of the view.
+    """
+    whole = views.cut(view, canonical_view.square_of_image(view.depth.shape))
+    mask = whole.rgba[..., 3] / np.float32(255)
+    depth = canonical_view.object_depth(whole.depth, mask)
+    typical = canonical_view.is_canonical(mask, whole.intrinsics, depth)
+    if fit == "never" or (fit == "auto" and typical):
+        return whole, None
+    square = canonical_view.square_of_box(canonical_view.object_box(mask))
+    fitted = canonical_view.fit(square, whole.intrinsics, depth)
+    close = views.cut(whole, square)
+    return (
+        View(
+            close.rgba,
+            canonical_view.canonical_depth(close.depth, fitted),
+            camera.r2n2_intrinsics(square.side),
+        ),
+        fitted,
+    )
+
+
+def _view_of_files(files, intrinsics, inputs, depth_unit):
+    if "depth" in inputs and files.depth is None:
+        raise InputError(
+            f"{files.picture}: the model needs depth: give --depth (a depth map or a "
+            f"folder), put {files.picture.stem}_depth.png beside the picture, or use a "
+            "model trained with configs/rgb.py"
+        )
+    if intrinsics is None and files.camera is not None:
+        intrinsics = depth_maps.load_intrinsics(files.camera)
+    return views.load_view(
+        files.picture, files.depth, intrinsics, files.mask, depth_unit
+    )
+
+
+def _reconstruct_view(predict, view, picture, path, image_size, fit, stages):
+    """Predicts and writes the meshes and the preview of one picture."""
+    square, fitted = canonicalize(view, fit)
+    batch = views.batch_of_view(square, image_size)
+    predicted = [_outward(mesh) for mesh in predict(batch).meshes]
+    strip = preview.preview(
+        batch.rgb[0], batch.depth[0], batch.intrinsics[0], *predicted[-1]
+    )
+    metric = view.depth.any()
+    if fitted is not None and metric:
+        predicted = [
+            mesh._replace(
+                vertices=canonical_view.camera_from_canonical(mesh.vertices, fitted)
+            )
+            for mesh in predicted
+        ]
+    files = {path: predicted[-1]}
+    if stages:
+        for number, mesh in enumerate(predicted, start=1):
+            files[path.with_stem(f"{path.stem}_stage{number}")] = mesh
+    for file, mesh in files.items():
+        meshes.save_mesh(file, *mesh)
+    strip_path = path.with_name(f"{path.stem}_preview.png")
+    meshes.write_atomically(strip_path, preview.png_bytes(strip))
+    return Reconstruction(
+        picture=picture,
+        meshes=tuple(files),
+        preview=strip_path,
+        volume=float(surface.signed_volume(*predicted[-1][:2])),
+        watertight=_is_watertight(predicted[-1]),
+        frame=PICTURE_FRAME if metric or fitted is None else CANONICAL_FRAME,
+    )
+
+
+def _run_folder(run, found):
+    """Reconstructs picture by picture; reports at the end which ones failed."""
+    results, failures = [], []
+    for files in progress.track(found, "Reconstructing"):
+        try:
+            results.append(run(files))
+        except InputError as error:
+            failures.append(str(error))
+    if failures:
+        raise InputError(
+            f"{len(failures)} of {len(found)} pictures could not be reconstructed:\n  "
+            + "\n  ".join(failures)
+        )
+    return results
+
+
+def _outward(mesh):
+    """The only mesh of a batch of one, on the host."""
+    vertices = np.asarray(mesh.vertices[0], np.float32)
+    faces = surface.oriented_outward(vertices, np.asarray(mesh.topology.faces))
+    colors = None if mesh.colors is None else np.asarray(mesh.colors[0], np.float32)
+    return _Surface(vertices, faces, colors)
+
+
+def _is_watertight(mesh):
+    return bool(trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).is_watertight)
+
+
+def _check_choice(name, value, choices):
+    if value not in choices:
+        raise InputError(f"unknown {name} {value!r}; valid: {', '.join(choices)}")

@@ -1,0 +1,103 @@
+"""The pictures that a report shows of one sample."""
+
+import base64
+import io
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from PIL import Image
+
+from pixel2mesh_jax.report import pictures, splats
+
+# Pixels of a picture; shown at about two thirds of it, crisp on dense screens.
+TILE = 256
+# Degrees around the object from the input camera, and above its horizon. The stages are
+# shown from the first of these sides.
+OTHER_SIDES = ((60.0, 25.0), (180.0, 25.0))
+WEBP_QUALITY = 85
+
+
+class ReportSample(NamedTuple):
+    """One held-out view with what was predicted from it; camera frame, metres.
+
+    Attributes:
+      name: of the object.
+      category: its name.
+      rgb: in [0, 1], on white.
+      depth: metres, 0 = missing; all zero if the data has none.
+      intrinsics: of the image, pixels.
+      stages: vertices of the predicted meshes, coarse to fine.
+      stage_faces: their faces, counter-clockwise seen from outside.
+      true_points: on the true surface; the more, the better it looks: 10,000.
+      true_normals: unit normals there, of either sign.
+      true_colors: sRGB in [0, 1] there, shown if `colors` are predicted.
+      colors: predicted sRGB in [0, 1] of the vertices of the last stage, or None.
+    """
+
+    name: str
+    category: str
+    rgb: Float[np.ndarray, "S S 3"]
+    depth: Float[np.ndarray, "S S"]
+    intrinsics: Float[np.ndarray, "3 3"]
+    stages: tuple[Float[np.ndarray, "_ 3"], ...]
+    stage_faces: tuple[Int[np.ndarray, "_ 3"], ...]
+    true_points: Float[np.ndarray, "P 3"]
+    true_normals: Float[np.ndarray, "P 3"]
+    true_colors: Float[np.ndarray, "P 3"] | None = None
+    colors: Float[np.ndarray, "V 3"] | None = None
+
+
+class Group(NamedTuple):
+    """Pictures that belong side by side: (caption, picture) under one heading."""
+
+    heading: str
+    tiles: tuple[tuple[str, UInt8[np.ndarray, "_ _ 3"]], ...]
+
+
+def sample_groups(sample: ReportSample) -> list[Group]:
+    """Input, prediction beside truth from three sides, and the stages."""
+    size = sample.rgb.shape[0]
+    same = pictures.input_viewpoint(sample.intrinsics, size, TILE)
+    seen = np.concatenate([sample.true_points, sample.stages[-1]])
+    others = [pictures.turntable_viewpoint(seen, *side, TILE) for side in OTHER_SIDES]
+    shown = [("image", np.round(sample.rgb * 255).astype(np.uint8))]
+    if sample.depth.any():
+        shown.append(("depth", pictures.depth_picture(sample.depth)))
+    stages = tuple(
+        (
+            f"{number} · {len(vertices)} vertices",
+            pictures.mesh_picture(vertices, faces, others[0]),
+        )
+        for number, (vertices, faces) in enumerate(
+            zip(sample.stages, sample.stage_faces, strict=True), start=1
+        )
+    )
+    return [
+        Group("Input", tuple(shown)),
+        Group("From the input camera", _compared(sample, same)),
+        *(
+            Group(f"Turned by {azimuth:.0f}°", _compared(sample, viewpoint))
+            for (azimuth, _), viewpoint in zip(OTHER_SIDES, others, strict=True)
+        ),
+        Group("Stages", stages),
+    ]
+
+
+def picture_url(picture: UInt8[np.ndarray, "H W 3"]) -> str:
+    """The picture as a `data:` address."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "WEBP", quality=WEBP_QUALITY, method=6)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _compared(sample, viewpoint):
+    """Predicted and true surface from one viewpoint."""
+    true_colors = None if sample.colors is None else sample.true_colors
+    predicted = pictures.mesh_picture(
+        sample.stages[-1], sample.stage_faces[-1], viewpoint, sample.colors
+    )
+    true = splats.points_picture(
+        sample.true_points, sample.true_normals, viewpoint, true_colors
+    )
+    return (("predicted", predicted), ("true", true))

@@ -1,0 +1,245 @@
+"""One self-contained HTML page about a run: pictures, curves, numbers.
+
+Everything is in the file: no scripts or pictures from elsewhere, so it can be mailed.
+"""
+
+import datetime
+import html
+import pathlib
+import string
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import trimesh
+from trimesh.viewer.notebook import scene_to_html
+
+from pixel2mesh_jax import metrics as scores
+from pixel2mesh_jax.geometry import surface
+from pixel2mesh_jax.io import meshes
+from pixel2mesh_jax.report import curves, gallery, pictures, style
+
+# Heading, name of the score, factor and decimals customary in print.
+COLUMNS = (
+    ("chamfer ×10³", "chamfer", 1e3, 3),
+    ("F(10⁻⁴) %", "f_score_1e-4", 1e2, 2),
+    ("F(2·10⁻⁴) %", "f_score_2e-4", 1e2, 2),
+)
+MEANS = (
+    ("mean_over_categories", "mean over categories"),
+    ("mean_over_samples", "mean over samples"),
+)
+PROTOCOLS = {
+    "pixel2mesh": "Predicted vertices against true points, as the published programs "
+    "measure.",
+    "surface": "10,000 points of the predicted surface against the true points, as the "
+    "papers say.",
+}
+# Material of the 3D view, sRGB bytes: brighter than the clay of the pictures, because
+# the viewer has little light.
+VIEWER_CLAY = (240, 236, 228)
+
+_PAGE = string.Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>$style</style>
+</head>
+<body>
+<header>
+<h1>$title</h1>
+<p class="quiet">$when</p>
+$command
+$facts
+</header>
+<main>
+$sections
+</main>
+<footer class="quiet">Chamfer: mean squared distance to the nearest neighbour, both ways
+added, in m², where an object has a box diagonal of 0.57 m. F(τ): harmonic mean of the
+parts of both surfaces that lie within the squared distance τ of the other. Ratio: to
+the chamfer of the undeformed ellipsoid.</footer>
+</body>
+</html>
+""")
+
+
+def write_report(
+    path: str | pathlib.Path,
+    *,
+    title: str,
+    samples: Sequence[gallery.ReportSample],
+    scalars_path: str | pathlib.Path | None = None,
+    metrics: Mapping | None = None,
+    config_text: str = "",
+    command: str = "",
+) -> None:
+    """Writes the page; it appears complete or not at all.
+
+    Args:
+      path: of the HTML file.
+      title: of the page.
+      samples: held-out views with predictions, shown in this order; the first one also
+        as a 3D view that the reader can turn.
+      scalars_path: `metrics.jsonl` of the run; see `curves.read_scalars`.
+      metrics: what `training.evaluate.evaluate` returns (`metrics.json`).
+      config_text: shown as it is.
+      command: that made the run, shown as it is.
+
+    Raises:
+      InputError: `scalars_path` cannot be read.
+    """
+    scalars = {} if scalars_path is None else curves.read_scalars(scalars_path)
+    sections = [
+        _samples_section(samples),
+        _viewer_section(samples),
+        _metrics_section(metrics),
+        _curves_section(scalars),
+        _config_section(config_text),
+    ]
+    text = _PAGE.substitute(
+        title=html.escape(title),
+        style=style.CSS,
+        when=datetime.datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z"),
+        command=f'<pre class="command">{html.escape(command)}</pre>' if command else "",
+        facts=_facts(metrics, scalars),
+        sections="\n".join(section for section in sections if section),
+    )
+    meshes.write_atomically(pathlib.Path(path), text.encode("utf-8"))
+
+
+def _facts(metrics, scalars):
+    """The numbers that a reader looks for first."""
+    facts = []
+    if metrics is not None:
+        protocol = next(iter(metrics["protocols"]))
+        own = metrics["protocols"][protocol]["mean_over_samples"]
+        ellipsoid = metrics["baseline"][protocol]["mean_over_samples"]
+        facts += [
+            ("chamfer ×10³", f"{own['chamfer'] * 1e3:.2f}"),
+            ("ellipsoid, undeformed", f"{ellipsoid['chamfer'] * 1e3:.2f}"),
+            ("F(10⁻⁴)", f"{own['f_score_1e-4'] * 100:.1f} %"),
+            ("held-out samples", str(metrics["num_samples"])),
+        ]
+    if scalars:
+        facts.append(("steps", str(max(int(s.max()) for s, _ in scalars.values()))))
+    items = "".join(
+        f"<div><dd>{value}</dd><dt>{name}</dt></div>" for name, value in facts
+    )
+    return f'<dl class="facts">{items}</dl>' if facts else ""
+
+
+def _samples_section(shown):
+    return _section("Held-out samples", "\n".join(_sample(sample) for sample in shown))
+
+
+def _sample(sample):
+    chamfer = 1e3 * scores.chamfer_distance(sample.stages[-1], sample.true_points)
+    groups = "".join(_group(group) for group in gallery.sample_groups(sample))
+    return (
+        f'<article><h3>{html.escape(sample.category)} <span class="quiet">'
+        f"{html.escape(sample.name)} · chamfer ×10³ {chamfer:.2f}</span></h3>"
+        f'<div class="groups">{groups}</div></article>'
+    )
+
+
+def _group(group):
+    tiles = "".join(
+        f'<figure><img src="{gallery.picture_url(picture)}" '
+        f'alt="{html.escape(caption)}" loading="lazy">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+        for caption, picture in group.tiles
+    )
+    heading = html.escape(group.heading)
+    return f'<div><h4>{heading}</h4><div class="tiles">{tiles}</div></div>'
+
+
+def _viewer_section(shown):
+    """The first prediction in the 3D viewer of trimesh, in a frame of its own."""
+    if not shown:
+        return ""
+    content = html.escape(scene_to_html(_scene(shown[0])))
+    return _section(
+        "In 3D",
+        f'<p class="quiet">{html.escape(shown[0].name)}, predicted. Drag to turn.</p>'
+        f'<iframe class="viewer" title="3D view" loading="lazy" '
+        f'srcdoc="{content}"></iframe>',
+    )
+
+
+def _scene(sample):
+    """The final mesh, upright and in the middle."""
+    vertices = pictures.upright(np.asarray(sample.stages[-1], np.float64))
+    faces = sample.stage_faces[-1]
+    colors = np.broadcast_to(VIEWER_CLAY, vertices.shape)
+    if sample.colors is not None:
+        colors = np.round(sample.colors * 255)
+    mesh = trimesh.Trimesh(
+        vertices,
+        faces,
+        vertex_colors=colors.astype(np.uint8),
+        vertex_normals=np.asarray(surface.vertex_normals(vertices, faces)),
+        process=False,
+    )
+    return trimesh.Scene(mesh)
+
+
+def _metrics_section(metrics):
+    if metrics is None:
+        return ""
+    tables = "".join(
+        _table(protocol, own, metrics["baseline"][protocol])
+        for protocol, own in metrics["protocols"].items()
+    )
+    return _section("Metrics", f'<div class="tables">{tables}</div>')
+
+
+def _table(protocol, own, baseline):
+    headings = ["category", "samples", *(column[0] for column in COLUMNS)]
+    headings += ["ellipsoid ×10³", "ratio"]
+    rows = [
+        _row(name, str(row["count"]), row, baseline["per_category"][name])
+        for name, row in own["per_category"].items()
+    ]
+    means = [
+        _row(label, "", own[key], baseline[key]) for key, label in MEANS if own[key]
+    ]
+    head = "".join(f"<th>{heading}</th>" for heading in headings)
+    explained = html.escape(PROTOCOLS.get(protocol, ""))
+    return (
+        f'<div><h3>Protocol {html.escape(protocol)} <span class="quiet">{explained}'
+        f'</span></h3><div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody><tfoot>{''.join(means)}</tfoot></table>"
+        "</div></div>"
+    )
+
+
+def _row(label, count, own, baseline):
+    cells = [
+        f"{own[name] * factor:.{decimals}f}" for _, name, factor, decimals in COLUMNS
+    ]
+    cells.append(f"{baseline['chamfer'] * 1e3:.3f}")
+    cells.append(f"{own['chamfer'] / baseline['chamfer']:.0%}")
+    values = "".join(f"<td>{cell}</td>" for cell in [count, *cells])
+    return f"<tr><th>{html.escape(label)}</th>{values}</tr>"
+
+
+def _curves_section(scalars):
+    if not scalars:
+        return ""
+    figure = f'<div class="curves">{curves.curves_svg(scalars)}</div>'
+    return _section("Training", figure)
+
+
+def _config_section(config_text):
+    if not config_text:
+        return ""
+    text = html.escape(config_text)
+    return _section(
+        "Configuration", f"<details><summary>Show</summary><pre>{text}</pre></details>"
+    )
+
+
+def _section(heading, content):
+    return f"<section><h2>{heading}</h2>{content}</section>"

@@ -1,0 +1,73 @@
+"""One strip of pictures: what went in and what came out."""
+
+import io
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+from pixel2mesh_jax.report import pictures
+
+# Pixels: side of a picture, height of the line of text below it, and of the letters.
+TILE = 256
+CAPTION = 26
+LETTERS = 14
+TEXT_COLOR = (90, 90, 90)
+# Degrees around the object from the input camera, and above its horizon.
+OTHER_SIDES = ((60.0, 20.0), (180.0, 20.0))
+
+
+def preview(
+    rgb: Float[np.ndarray, "S S 3"],
+    depth: Float[np.ndarray, "S S"],
+    intrinsics: Float[np.ndarray, "3 3"],
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    colors: Float[np.ndarray, "V 3"] | None = None,
+) -> UInt8[np.ndarray, "H W 3"]:
+    """Input, depth (if there is any), the mesh from the input camera and from aside.
+
+    Args:
+      rgb: the image that the network saw, in [0, 1], on white.
+      depth: metres, 0 = missing.
+      intrinsics: of that image, pixels.
+      vertices: predicted mesh in the camera frame of that image.
+      faces: counter-clockwise seen from outside.
+      colors: sRGB in [0, 1] per vertex; clay if None.
+    """
+    size = rgb.shape[0]
+    same = pictures.input_viewpoint(intrinsics, size, TILE)
+    tiles = [("input", _enlarged(np.round(rgb * 255).astype(np.uint8)))]
+    if depth.any():
+        tiles.append(("depth", _enlarged(pictures.depth_picture(depth))))
+    tiles.append(("mesh", pictures.mesh_picture(vertices, faces, same, colors)))
+    for azimuth, elevation in OTHER_SIDES:
+        aside = pictures.turntable_viewpoint(vertices, azimuth, elevation, TILE)
+        tile = pictures.mesh_picture(vertices, faces, aside, colors)
+        tiles.append((f"turned by {azimuth:.0f}°", tile))
+    return np.concatenate([_captioned(*tile) for tile in tiles], axis=1)
+
+
+def png_bytes(picture: UInt8[np.ndarray, "H W 3"]) -> bytes:
+    """The picture as a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def _enlarged(picture):
+    image = Image.fromarray(picture)
+    return np.asarray(image.resize((TILE, TILE), Image.Resampling.BICUBIC))
+
+
+def _captioned(text, picture):
+    tile = Image.new("RGB", (TILE, TILE + CAPTION), "white")
+    tile.paste(Image.fromarray(picture))
+    ImageDraw.Draw(tile).text(
+        (TILE / 2, TILE + CAPTION / 2),
+        text,
+        fill=TEXT_COLOR,
+        font=ImageFont.load_default(LETTERS),
+        anchor="mm",
+    )
+    return np.asarray(tile)

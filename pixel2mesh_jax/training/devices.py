@@ -1,0 +1,51 @@
+"""Data parallelism: parameters on every device, batches split among them."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from pixel2mesh_jax.errors import InputError
+
+
+class Shardings(NamedTuple):
+    """Where arrays live.
+
+    Attributes:
+      replicated: a copy on every device; state and template.
+      split: the first axis divided among the devices; batches.
+    """
+
+    replicated: NamedSharding
+    split: NamedSharding
+
+
+def make_shardings(batch_size: int) -> Shardings:
+    """Shardings over all devices of all processes.
+
+    Raises:
+      InputError: the devices cannot share the batch equally.
+    """
+    count = jax.device_count()
+    if batch_size % count:
+        raise InputError(
+            f"batch_size {batch_size} cannot be split among {count} devices; "
+            f"choose a multiple of {count}."
+        )
+    # Auto, not JAX's default Explicit: scatters (the gradient of gathers) would need
+    # an output sharding each.
+    mesh = jax.make_mesh((count,), ("data",), axis_types=(AxisType.Auto,))
+    return Shardings(
+        NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("data"))
+    )
+
+
+def put_batch(batch, shardings: Shardings):
+    """Puts the part of a batch that this process holds on its devices."""
+    return jax.tree.map(
+        lambda x: jax.make_array_from_process_local_data(
+            shardings.split, np.asarray(x)
+        ),
+        batch,
+    )

@@ -1,0 +1,214 @@
+"""The training loop: resumable to the bit, stops on the first non-finite scalar."""
+
+import functools
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import jax
+import ml_collections
+import numpy as np
+import rich.progress
+from rich.console import Console
+
+from pixel2mesh_jax import objectives
+from pixel2mesh_jax.geometry import templates
+from pixel2mesh_jax.models.build import make_model, make_template
+from pixel2mesh_jax.structures import Batch, Outputs
+from pixel2mesh_jax.training import checkpoints as ckpt
+from pixel2mesh_jax.training import devices, evaluate, scalars
+from pixel2mesh_jax.training import state as states
+from pixel2mesh_jax.training.optimizer import make_optimizer
+
+# The protocol that chooses the best checkpoint.
+VALIDATION_PROTOCOL = "pixel2mesh"
+
+
+class Data(NamedTuple):
+    """What the loop needs of a dataset; any iterator of numpy batches will do.
+
+    Attributes:
+      categories: names that `Batch.category` indexes.
+      train: batches from a given step on; a function of (seed, step).
+      validate: one pass over the validation examples.
+      num_validate: how many those are; 0 leaves validation out.
+    """
+
+    categories: tuple[str, ...]
+    train: Callable[[int], Iterator[Batch]]
+    validate: Callable[[], Iterator[Batch]]
+    num_validate: int
+
+
+Draw = Callable[[Batch, Outputs], np.ndarray]
+Predict = Callable[[Batch], Outputs]
+
+
+def train(
+    config: ml_collections.ConfigDict,
+    workdir: str | pathlib.Path,
+    data: Data,
+    *,
+    draw: Draw | None = None,
+    console: Console | None = None,
+) -> states.TrainState:
+    """Trains `config.num_steps` steps, from the last checkpoint of `workdir` if any.
+
+    Args:
+      config: see `configs/common.py`.
+      workdir: receives config.json, checkpoints, metrics.jsonl and TensorBoard files.
+      data: the examples.
+      draw: makes a picture (H, W, 3) uint8 of the first validation example.
+      console: where the progress bar goes.
+
+    Raises:
+      InputError: a config that cannot be trained, or a checkpoint of another model.
+      FloatingPointError: a scalar is not finite; named in the message.
+    """
+    console = console or Console()
+    workdir = pathlib.Path(workdir)
+    shardings = devices.make_shardings(config.batch_size)
+    model, tx = make_model(config), make_optimizer(config)
+    template = jax.device_put(make_template(), shardings.replicated)
+    step_fn = compile_step(config, model, tx, shardings)
+    predict = jax.jit(states.make_predict(model))
+    workdir.mkdir(parents=True, exist_ok=True)
+    with ckpt.open_checkpoints(workdir) as saved:
+        state = start_state(config, model, tx, template, shardings, saved)
+        start = int(state.step)
+        _announce(console, workdir, config, start, state)
+        ckpt.save_config(workdir, config)
+        with (
+            scalars.Scalars(workdir, start) as record,
+            _progress(console) as progress,
+        ):
+            show = _shower(progress, start, config.num_steps)
+            log = scalars.StepLog(record, config.log_every, show)
+            batches = data.train(start)
+            for step in range(start + 1, config.num_steps + 1):
+                batch = devices.put_batch(next(batches), shardings)
+                state, values = step_fn(state, batch, template)
+                log.add(step, values)
+                if is_due(step, config.checkpoint_every, config.num_steps):
+                    log.flush()
+                    metrics = None
+                    if is_due(step, config.eval_every, config.num_steps):
+                        bound = _bind(predict, state, template, shardings)
+                        metrics = validate(bound, data, record, step, draw)
+                    saved.save(step, state, metrics=metrics)
+    return state
+
+
+def compile_step(config, model, tx, shardings: devices.Shardings) -> Callable:
+    """The jitted training step: state donated, batch split, one program per run."""
+    weights = make_weights(config)
+    step_fn = states.make_train_step(
+        model,
+        functools.partial(objectives.pixel2mesh, weights=weights),
+        functools.partial(objectives.weight_decay, weights=weights),
+        tx,
+    )
+    replicated = shardings.replicated
+    return jax.jit(step_fn, donate_argnums=0, out_shardings=(replicated, replicated))
+
+
+def make_weights(config: ml_collections.ConfigDict) -> objectives.Pixel2MeshWeights:
+    """The loss weights of a config; every field must be there."""
+    settings = config.loss.to_dict()
+    settings["laplacian_stages"] = tuple(settings["laplacian_stages"])
+    return objectives.Pixel2MeshWeights(**settings)
+
+
+def start_state(config, model, tx, template, shardings, saved) -> states.TrainState:
+    """The last checkpoint of the run if there is one, else a fresh state."""
+    batch = ckpt.example_batch(config.image_size, config.batch_size, num_points=1)
+    init = functools.partial(states.init_state, model, tx, seed=config.seed)
+    make = jax.jit(init, out_shardings=shardings.replicated)
+    if saved.latest is None:
+        return make(batch, template)
+    like = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=shardings.replicated),
+        jax.eval_shape(make, batch, template),
+    )
+    return ckpt.restore(saved, saved.latest.step, like)
+
+
+def validate(
+    predict: Predict,
+    data: Data,
+    record: scalars.Scalars,
+    step: int,
+    draw: Draw | None,
+) -> dict[str, float] | None:
+    """Scores the validation split, records the means, draws the first example."""
+    if data.num_validate == 0:
+        return None
+    template = templates.ellipsoid()
+    metrics = evaluate.evaluate(
+        predict,
+        data.validate(),
+        categories=data.categories,
+        num_examples=data.num_validate,
+        template_vertices=templates.finest_vertices(template),
+        template_faces=template.levels[-1].faces,
+        protocols=(VALIDATION_PROTOCOL,),
+        console=Console(quiet=True),
+    )
+    scores = metrics["protocols"][VALIDATION_PROTOCOL]["mean_over_samples"]
+    record.write(step, {f"val/{name}": value for name, value in scores.items()})
+    if draw is not None:
+        first = next(data.validate())
+        record.write_picture(step, "prediction", draw(first, predict(first)))
+    return {ckpt.METRIC: float(scores["chamfer"])}
+
+
+def is_due(step: int, every: int, last: int) -> bool:
+    """Whether something that happens every so many steps, and at the end, is due."""
+    return step == last or (every > 0 and step % every == 0)
+
+
+def _bind(predict, state, template, shardings) -> Predict:
+    def bound(batch: Batch) -> Outputs:
+        batch = devices.put_batch(batch, shardings)
+        return predict(state.params, state.batch_stats, batch, template)
+
+    return bound
+
+
+def _announce(console, workdir, config, start, state):
+    count = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    inputs = "+".join(config.inputs)
+    console.print(
+        f"Training {config.model.encoder} on {inputs}: {count:,} parameters, "
+        f"{jax.device_count()} x {jax.devices()[0].device_kind}, "
+        f"batch {config.batch_size}, into {workdir}"
+    )
+    if start >= config.num_steps:
+        console.print(f"Already trained: step {start} of {config.num_steps}.")
+    elif start:
+        console.print(f"Resuming after step {start} of {config.num_steps}.")
+
+
+def _progress(console):
+    return rich.progress.Progress(
+        rich.progress.TextColumn("{task.description}"),
+        rich.progress.BarColumn(),
+        rich.progress.MofNCompleteColumn(),
+        rich.progress.TimeElapsedColumn(),
+        rich.progress.TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _shower(progress, start, num_steps):
+    """Updates the bar; without a terminal, prints a line every tenth of the run."""
+    task = progress.add_task("training", total=num_steps, completed=start)
+    every = max(1, num_steps // 10)
+
+    def show(step, values):
+        text = f"loss {values['loss']:8.2f}"
+        progress.update(task, completed=step, description=text)
+        if not progress.console.is_terminal and is_due(step, every, num_steps):
+            progress.console.print(f"step {step:6d}  {text}")
+
+    return show

@@ -1,0 +1,60 @@
+"""The optimizer of a config: Adam with a schedule, clipping and accumulation."""
+
+import ml_collections
+import optax
+
+from pixel2mesh_jax.errors import InputError
+
+SCHEDULES = ("constant", "cosine", "steps")
+
+
+def make_schedule(config: ml_collections.ConfigDict) -> optax.Schedule:
+    """Learning rate by optimizer step.
+
+    `constant`; `cosine`, to `final_factor` of the peak at the last step; `steps`,
+    times `decay_factor` at each of `decay_steps` (the papers). All may start with a
+    linear warm-up of `warmup_steps`.
+    """
+    settings = config.optimizer
+    peak = settings.learning_rate
+    total = max(1, config.num_steps // config.grad_accumulation)
+    rest = max(1, total - settings.warmup_steps)
+    schedules = {
+        "constant": lambda: optax.constant_schedule(peak),
+        "cosine": lambda: optax.cosine_decay_schedule(
+            peak, rest, alpha=settings.final_factor
+        ),
+        "steps": lambda: optax.piecewise_constant_schedule(
+            peak,
+            {
+                step - settings.warmup_steps: settings.decay_factor
+                for step in settings.decay_steps
+            },
+        ),
+    }
+    if settings.schedule not in schedules:
+        raise InputError(
+            f"Unknown optimizer.schedule {settings.schedule!r}. "
+            f"Valid choices: {', '.join(SCHEDULES)}."
+        )
+    warmup = optax.linear_schedule(0.0, peak, max(1, settings.warmup_steps))
+    return optax.join_schedules(
+        [warmup, schedules[settings.schedule]()], [settings.warmup_steps]
+    )
+
+
+def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransformation:
+    """Adam after clipping by the global norm (0 = no clipping).
+
+    With `grad_accumulation` k, parameters move every k-th step by the mean gradient.
+    """
+    settings = config.optimizer
+    clip = settings.clip_norm
+    tx = optax.chain(
+        optax.clip_by_global_norm(clip) if clip else optax.identity(),
+        optax.adam(make_schedule(config), b1=settings.b1, b2=settings.b2),
+    )
+    if config.grad_accumulation > 1:
+        steps = optax.MultiSteps(tx, config.grad_accumulation)
+        return optax.GradientTransformation(steps.init, steps.update)
+    return tx

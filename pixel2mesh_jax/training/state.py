@@ -1,0 +1,100 @@
+"""TrainState and the training step: pure, one screen, every term named."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+
+from pixel2mesh_jax.structures import Batch, Outputs, Template
+
+Terms = dict[str, jax.Array]
+
+
+class TrainState(NamedTuple):
+    """Everything a run needs to resume. Plain pytrees only.
+
+    Attributes:
+      step: number of training steps done.
+      params: of the model.
+      batch_stats: running statistics of batch normalisation; empty without it.
+      opt_state: of the optimizer.
+    """
+
+    step: Any
+    params: Any
+    batch_stats: Any
+    opt_state: Any
+
+
+def init_state(
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    batch: Batch,
+    template: Template,
+    seed: int,
+) -> TrainState:
+    """A fresh state; a function of the seed and of the shapes of `batch`."""
+    init = functools.partial(model.init, train=False)
+    variables = init(jax.random.key(seed), batch, template)
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=variables["params"],
+        batch_stats=variables.get("batch_stats", {}),
+        opt_state=tx.init(variables["params"]),
+    )
+
+
+def make_train_step(
+    model: nn.Module,
+    objective: Callable[[Outputs, Batch], Terms],
+    penalty: Callable[[dict], Terms],
+    tx: optax.GradientTransformation,
+) -> Callable[[TrainState, Batch, Template], tuple[TrainState, Terms]]:
+    """Returns `train_step(state, batch, template) -> (state, scalars)`, ready to jit.
+
+    Args:
+      model: maps a batch to `Outputs`.
+      objective: weighted loss terms of the outputs, by name.
+      penalty: weighted terms of the parameters, by name.
+      tx: the optimizer.
+    """
+
+    def train_step(state, batch, template):
+        def loss_fn(params):
+            variables = {"params": params, "batch_stats": state.batch_stats}
+            outputs, updated = model.apply(
+                variables, batch, template, train=True, mutable=["batch_stats"]
+            )
+            terms = objective(outputs, batch) | penalty(params)
+            return sum(terms.values()), (terms, updated.get("batch_stats", {}))
+
+        differentiate = jax.value_and_grad(loss_fn, has_aux=True)
+        (loss, (terms, batch_stats)), grads = differentiate(state.params)
+        updates, opt_state = tx.update(grads, state.opt_state, state.params)
+        state = TrainState(
+            step=state.step + 1,
+            params=optax.apply_updates(state.params, updates),
+            batch_stats=batch_stats,
+            opt_state=opt_state,
+        )
+        scalars = {f"loss/{name}": value for name, value in terms.items()}
+        scalars |= {"loss": loss, "grad_norm": optax.tree.norm(grads)}
+        return state, scalars
+
+    return train_step
+
+
+def make_predict(
+    model: nn.Module,
+) -> Callable[[dict, dict, Batch, Template], Outputs]:
+    """Returns `predict(params, batch_stats, batch, template) -> Outputs`, to be jitted."""
+
+    def predict(params, batch_stats, batch, template):
+        variables = {"params": params, "batch_stats": batch_stats}
+        return model.apply(variables, batch, template, train=False)
+
+    return predict

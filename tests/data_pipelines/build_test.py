@@ -1,0 +1,291 @@
+"""The build command: complete, resumable, deterministic, honest about what it skips."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+import trimesh
+
+from data_pipelines import build, cache, views
+from data_pipelines.mesh_folder import source as mesh_folder
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.geometry import camera
+
+FAST = ("--views", "2", "--num_points", "100", "--workers", "1")
+
+
+def write_box(path, extents=(1, 0.6, 0.8), color=(200, 40, 90, 255)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mesh = trimesh.creation.box(extents)
+    mesh.visual.vertex_colors = np.tile(color, (8, 1)).astype(np.uint8)
+    mesh.export(path)
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Two categories in two splits, and two files that are of no use."""
+    folder = tmp_path / "source"
+    for i, name in enumerate(("a.glb", "b.obj", "c.ply")):
+        write_box(folder / "train" / "chair" / name, (1, 1, 1 + i))
+    write_box(folder / "test" / "table" / "d.stl")
+    (folder / "train" / "chair" / "broken.glb").write_text("not a mesh")
+    (folder / "train" / "chair" / "readme.txt").write_text("ignored")
+    return folder
+
+
+def run(name, data_dir, *arguments):
+    return build.main([name, "--data_dir", str(data_dir), *FAST, *arguments])
+
+
+def shards(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.tfrecord*")}
+
+
+def examples(folder, split):
+    builder = tfds.builder_from_directory(folder)
+    records = tfds.as_numpy(builder.as_dataset(split=split))
+    return sorted(records, key=lambda record: (record["object_id"], record["view"]))
+
+
+def test_records_follow_the_schema(source, tmp_path):
+    assert run("mesh_folder", tmp_path / "data", "--source", str(source)) == 0
+    folder = tmp_path / "data" / "mesh_folder" / views.VERSION
+    info = tfds.builder_from_directory(folder).info
+    assert info.metadata == {"has_depth": True, "has_colors": True, "image_size": 137}
+    assert info.features["category"].names == ["chair", "table"]
+    assert info.splits["train"].num_examples == 6
+    assert info.splits["test"].num_examples == 2
+    record = examples(folder, "test")[1]
+    assert record["rgba"].shape == (137, 137, 4)
+    assert record["rgba"].dtype == record["colors"].dtype == np.uint8
+    assert record["depth"].shape == (137, 137)
+    assert record["depth"].dtype == record["points"].dtype == np.float32
+    assert record["points"].shape == record["normals"].shape == (100, 3)
+    assert record["normals"].dtype == np.float16
+    np.testing.assert_array_equal(record["intrinsics"], camera.r2n2_intrinsics(137))
+    assert record["category"] == 1
+    assert record["object_id"] == b"table/d.stl"
+    assert record["view"] == 1
+
+
+def test_records_agree_with_themselves(source, tmp_path):
+    """Points project into the mask of their view and stand behind its depth."""
+    run("mesh_folder", tmp_path / "data", "--source", str(source))
+    folder = tmp_path / "data" / "mesh_folder" / views.VERSION
+    for record in examples(folder, "train"):
+        pixels = np.round(camera.project(record["points"], record["intrinsics"]))
+        u, v = pixels.astype(int).T
+        assert (record["rgba"][v, u, 3] > 0).mean() > 0.97
+        depth = record["depth"][v, u]
+        behind = -record["points"][:, 2] - depth
+        assert (behind[depth > 0] > -0.02).all()
+        assert np.ptp(record["points"], axis=0).max() < camera.P2M_SCALE
+
+
+def test_broken_files_are_reported_and_skipped(source, tmp_path, capsys):
+    assert run("mesh_folder", tmp_path / "data", "--source", str(source)) == 0
+    text = " ".join(capsys.readouterr().err.split())
+    assert "skipped chair/broken.glb:" in text
+    assert "1 objects skipped" in text
+    assert "not used: 1 .txt" in text
+    folder = tmp_path / "data" / "mesh_folder" / views.VERSION
+    report = json.loads((folder / views.REPORT_NAME).read_text())
+    assert report["objects"] == {"train": 3, "val": 0, "test": 1}
+    assert report["views"] == {"train": 6, "val": 0, "test": 2}
+    (skipped,) = report["skipped"]
+    assert skipped["object"] == "chair/broken.glb"
+    assert "cannot be read" in skipped["reason"]
+    assert report["ignored_files"] == {".txt": 1}
+
+
+def test_failures_of_any_kind_do_not_stop_a_build(tmp_path):
+    items = [views.Item("train", "chair", name) for name in ("good", "bad", "worse")]
+
+    def make(item, options):
+        if item.object_id == "bad":
+            raise InputError("no good")
+        if item.object_id == "worse":
+            raise ZeroDivisionError("in\nthe reader")
+        return []
+
+    results = list(cache.fill(tmp_path, items, make, views.Options(), workers=1))
+    assert results == [
+        None,
+        cache.Failure(items[1], "no good"),
+        cache.Failure(items[2], "ZeroDivisionError: in the reader"),
+    ]
+    assert cache.path_of(tmp_path, items[0]).exists()
+    assert not cache.path_of(tmp_path, items[1]).exists()
+
+
+def test_workers_and_order_do_not_change_the_shards(source, tmp_path):
+    arguments = ("--source", str(source), "--workers")
+    assert run("mesh_folder", tmp_path / "one", *arguments, "1") == 0
+    assert run("mesh_folder", tmp_path / "two", *arguments, "2") == 0
+    one, two = (
+        shards(tmp_path / name / "mesh_folder" / views.VERSION)
+        for name in ("one", "two")
+    )
+    assert len(one) == 2
+    assert one == two
+
+
+def test_seed_changes_the_views(source, tmp_path):
+    for seed in ("0", "1"):
+        data_dir = tmp_path / seed
+        run("mesh_folder", data_dir, "--source", str(source), "--seed", seed)
+    first, second = (
+        examples(tmp_path / seed / "mesh_folder" / views.VERSION, "test")[0]["points"]
+        for seed in ("0", "1")
+    )
+    assert np.abs(first - second).max() > 0.01
+
+
+def test_complete_data_is_left_alone(source, tmp_path, capsys):
+    arguments = ("--source", str(source))
+    run("mesh_folder", tmp_path / "data", *arguments)
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["mesh_folder"]
+    before = shards(tmp_path / "data" / "mesh_folder" / views.VERSION)
+    capsys.readouterr()
+    assert run("mesh_folder", tmp_path / "data", *arguments) == 0
+    assert "nothing to do" in capsys.readouterr().err
+    assert shards(tmp_path / "data" / "mesh_folder" / views.VERSION) == before
+    assert run("mesh_folder", tmp_path / "data", *arguments, "--size", "224") == 2
+    assert "built with size 137 instead of 224" in capsys.readouterr().err
+
+
+def test_finished_objects_are_not_built_again(source, tmp_path, monkeypatch):
+    items, _ = mesh_folder.find_items(source)
+    options = views.Options(views=1, num_points=10)
+    folder = tmp_path / "cache"
+    list(cache.fill(folder, items, mesh_folder.make_examples, options, workers=1))
+    asked = []
+
+    def make(item, options):
+        asked.append(item.object_id)
+        raise InputError("asked")
+
+    list(cache.fill(folder, items, make, options, workers=1))
+    assert asked == ["chair/broken.glb"]
+    write_box(source / "train" / "chair" / "a.glb", (3, 1, 1))
+    items, _ = mesh_folder.find_items(source)
+    list(cache.fill(folder, items, make, options, workers=1))
+    assert "chair/a.glb" in asked  # it has changed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mesh_folder", "--source", "{tmp}/nowhere"], "no such folder"),
+        (["mesh_folder", "--source", "{tmp}/empty"], "no mesh files; expected"),
+        (["mesh_folder", "--source", "{tmp}/mixed"], "folders chair stand beside"),
+        (["mesh_folder", "--source", "{tmp}/broken"], "none of the objects"),
+        (["p2m_shapenet", "--source", "{tmp}/empty"], "no samples; expected"),
+        (["procedural_shapes", "--train=0", "--val=0", "--test=0"], "nothing to build"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(tmp_path, capsys, arguments, message):
+    (tmp_path / "empty" / "chair").mkdir(parents=True)
+    write_box(tmp_path / "mixed" / "train" / "chair" / "a.glb")
+    write_box(tmp_path / "mixed" / "chair" / "a.glb")
+    (tmp_path / "broken" / "chair").mkdir(parents=True)
+    (tmp_path / "broken" / "chair" / "a.glb").write_text("")
+    arguments = [argument.format(tmp=tmp_path) for argument in arguments]
+    code = build.main([*arguments, "--data_dir", str(tmp_path / "d"), "--workers", "1"])
+    assert code == 2
+    *_, last = capsys.readouterr().err.strip().splitlines()
+    assert last.startswith("error: ")
+    assert message in last
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["unknown"],
+        ["mesh_folder", "--data_dir", "x"],
+        ["mesh_folder", "--data_dir", "x", "--source", "y", "--views", "0"],
+        ["mesh_folder", "--data_dir", "x", "--source", "y", "--size", "100"],
+        ["mesh_folder", "--data_dir", "x", "--source", "y", "--up", "x"],
+        ["procedural_shapes", "--data_dir", "x", "--train", "-1"],
+    ],
+)
+def test_bad_command_line_is_one_line_and_code_2(capsys, arguments):
+    with pytest.raises(SystemExit) as end:
+        build.main(arguments)
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+
+
+def test_hash_split_is_stable_and_has_the_right_shares():
+    splits = [views.split_of(f"chair/{i}.glb") for i in range(2000)]
+    shares = [splits.count(split) / 2000 for split in views.SPLITS]
+    np.testing.assert_allclose(shares, views.SPLIT_SHARES, atol=0.03)
+    assert views.split_of("chair/a.glb") == "train"
+
+
+@pytest.mark.slow
+def test_killed_build_goes_on_where_it_stopped(tmp_path, repository):
+    source = tmp_path / "source"
+    for i in range(40):
+        write_box(source / "chair" / f"{i:02d}.glb", (1, 1, 1 + i / 10))
+    command = [sys.executable, "-m", "data_pipelines.build", "mesh_folder"]
+    command += ["--source", str(source), "--workers", "2", "--data_dir"]
+    environment = os.environ | {"PYTHONPATH": str(repository)}
+
+    def start(data_dir):
+        return subprocess.Popen(
+            [*command, str(data_dir)], env=environment, stderr=subprocess.DEVNULL
+        )
+
+    build_process = start(tmp_path / "killed")
+    finished = tmp_path / "killed" / ".cache"
+    while len(list(finished.glob("*/*.npz"))) < 5:
+        assert build_process.poll() is None
+        time.sleep(0.05)
+    workers = children(build_process.pid)
+    build_process.send_signal(signal.SIGKILL)
+    build_process.wait()
+    before = {path: path.stat().st_mtime_ns for path in finished.glob("*/*.npz")}
+    assert 5 <= len(before) < 40
+    wait_until_gone(workers)
+    resumed = start(tmp_path / "killed")
+    while all(path.exists() for path in before) and resumed.poll() is None:
+        after = {path: path.stat().st_mtime_ns for path in before if path.exists()}
+        assert after.items() <= before.items()
+        time.sleep(0.05)
+    assert resumed.wait() == 0
+    assert start(tmp_path / "whole").wait() == 0
+    killed, whole = (
+        shards(tmp_path / name / "mesh_folder" / views.VERSION)
+        for name in ("killed", "whole")
+    )
+    assert killed == whole
+
+
+def children(pid):
+    """Processes started by a process (Linux), without the resource tracker."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(path.parent.name))
+    return found
+
+
+def wait_until_gone(processes, seconds=20):
+    deadline = time.monotonic() + seconds
+    while any(pathlib.Path(f"/proc/{pid}").exists() for pid in processes):
+        assert time.monotonic() < deadline, "workers outlive the build"
+        time.sleep(0.1)

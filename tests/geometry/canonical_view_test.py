@@ -1,0 +1,155 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from pixel2mesh_jax.geometry import camera, canonical_view
+
+
+def box_mask(shape, left, top, right, bottom):
+    mask = np.zeros(shape, np.float32)
+    mask[top:bottom, left:right] = 1
+    return mask
+
+
+def ball(center, radius, count=500):
+    directions = np.random.default_rng(0).normal(size=(count, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    return np.asarray(center) + radius * directions
+
+
+def test_box_and_depth_of_the_object():
+    mask = box_mask((20, 30), 4, 5, 10, 17)
+    assert canonical_view.object_box(mask) == (4, 5, 10, 17)
+    depth = np.where(mask > 0, np.float32(0.5), np.float32(3))
+    depth[5, 4:10] = 0
+    assert canonical_view.object_depth(depth, mask) == 0.5
+    assert canonical_view.object_depth(np.zeros_like(depth), mask) is None
+
+
+def test_an_empty_mask_has_no_box():
+    with pytest.raises(ValueError, match="empty"):
+        canonical_view.object_box(np.zeros((4, 4)))
+
+
+def test_square_fills_the_image_to_the_target():
+    box = canonical_view.Box(10, 20, 70, 50)
+    square = canonical_view.square_of_box(box)
+    assert square.side == round(60 / canonical_view.TARGET_FILL)
+    middle = (square.left + square.side / 2, square.top + square.side / 2)
+    assert_allclose(middle, (40, 35), atol=0.5)
+
+
+def test_cut_pads_with_zeros():
+    image = np.arange(12.0).reshape(3, 4) + 1
+    expected = np.pad(image, ((2, 0), (1, 0)))
+    assert_allclose(
+        canonical_view.cut(image, canonical_view.Square(-1, -2, 5)), expected
+    )
+    inner = canonical_view.cut(image, canonical_view.Square(1, 1, 2))
+    assert_allclose(inner, image[1:3, 1:3])
+
+
+def test_an_object_that_is_canonical_already_stays():
+    """Box of the target size in the middle, R2N2 camera, usual depth: identity."""
+    side = 200
+    half = round(side * canonical_view.TARGET_FILL / 2)
+    mask = box_mask((side, side), 100 - half, 100 - half, 100 + half, 100 + half)
+    intrinsics = camera.r2n2_intrinsics(side)
+    assert canonical_view.is_canonical(mask, intrinsics, canonical_view.CANONICAL_DEPTH)
+    square = canonical_view.square_of_box(canonical_view.object_box(mask))
+    assert square == (0, 0, side)
+    view = canonical_view.fit(square, intrinsics, canonical_view.CANONICAL_DEPTH)
+    points = ball((0, 0, -0.8), 0.2)
+    assert_allclose(
+        canonical_view.canonical_from_camera(points, view), points, atol=1e-6
+    )
+    assert_allclose(
+        canonical_view.camera_from_canonical(points, view), points, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("mask", "focal", "depth"),
+    [
+        (box_mask((100, 100), 45, 45, 55, 55), 109.375, 0.72),  # small
+        (box_mask((100, 100), 2, 2, 98, 98), 109.375, 0.72),  # fills the image
+        (box_mask((100, 100), 0, 30, 60, 70), 109.375, 0.72),  # off-centre
+        (box_mask((100, 100), 20, 20, 80, 80), 400.0, 0.72),  # long lens
+        (box_mask((100, 100), 20, 20, 80, 80), 109.375, 2.0),  # far
+    ],
+)
+def test_views_that_are_not_canonical(mask, focal, depth):
+    intrinsics = camera.pinhole(focal, 49.5, 49.5)
+    assert not canonical_view.is_canonical(mask, intrinsics, depth)
+
+
+@pytest.mark.parametrize("depth", [0.6, 2.5])
+def test_the_maps_are_inverse_to_each_other(depth):
+    intrinsics = camera.pinhole(933.0, 162.7, 124.5)
+    intrinsics[1, 1] = 934.1
+    view = canonical_view.fit(canonical_view.Square(50, -10, 180), intrinsics, depth)
+    points = ball((-0.03, 0.01, -depth), 0.05)
+    there = canonical_view.canonical_from_camera(points, view)
+    assert_allclose(
+        canonical_view.camera_from_canonical(there, view), points, atol=1e-6
+    )
+
+
+def test_the_pixel_of_a_point_stays():
+    intrinsics = camera.pinhole(933.0, 162.7, 124.5)
+    square = canonical_view.Square(50, -10, 180)
+    view = canonical_view.fit(square, intrinsics, 0.6)
+    points = ball((-0.03, 0.01, -0.6), 0.05)
+    there = canonical_view.canonical_from_camera(points, view)
+    expected = camera.project(points, intrinsics) - [square.left, square.top]
+    actual = camera.project(there, camera.r2n2_intrinsics(square.side))
+    assert_allclose(actual, expected, atol=1e-3)
+
+
+def test_a_long_lens_capture_of_a_ball_becomes_a_canonical_ball():
+    """f = 933 px, 6 cm at 0.6 m, off-centre: round, in the middle, at 0.72 m."""
+    intrinsics = camera.pinhole(933.0, 162.7, 124.5)
+    center, radius = np.array([-0.02, 0.01, -0.6]), 0.03
+    u, v = camera.project(center[None], intrinsics)[0]
+    reach = 933.0 * radius / 0.6
+    box = canonical_view.Box(
+        round(u - reach), round(v - reach), round(u + reach), round(v + reach)
+    )
+    square = canonical_view.square_of_box(box)
+    view = canonical_view.fit(square, intrinsics, 0.6)
+    points = canonical_view.canonical_from_camera(ball(center, radius, 4000), view)
+    size = np.ptp(points, axis=0)
+    assert_allclose(size, size.mean(), rtol=0.08)
+    expected = (0, 0, -canonical_view.CANONICAL_DEPTH)
+    assert_allclose((points.min(0) + points.max(0)) / 2, expected, atol=0.02)
+    pixels = camera.project(points, camera.r2n2_intrinsics(square.side))
+    assert_allclose(
+        np.ptp(pixels, axis=0) / square.side, canonical_view.TARGET_FILL, rtol=0.06
+    )
+
+
+def test_depth_map_moves_like_points():
+    intrinsics = camera.pinhole(933.0, 162.7, 124.5)
+    view = canonical_view.fit(canonical_view.Square(50, -10, 180), intrinsics, 0.6)
+    points = ball((-0.03, 0.01, -0.6), 0.05)
+    expected = -canonical_view.canonical_from_camera(points, view)[:, 2]
+    assert_allclose(
+        canonical_view.canonical_depth(-points[:, 2], view), expected, atol=1e-6
+    )
+
+
+def test_missing_and_impossible_depth_is_missing():
+    view = canonical_view.fit(
+        canonical_view.Square(0, 0, 100), camera.pinhole(900.0, 50, 50), 2.0
+    )
+    depth = np.array([0.0, 2.0, 0.1], np.float32)
+    mapped = canonical_view.canonical_depth(depth, view)
+    assert_allclose(mapped, [0, canonical_view.CANONICAL_DEPTH, 0], atol=1e-6)
+
+
+def test_points_never_land_behind_the_camera():
+    view = canonical_view.fit(
+        canonical_view.Square(0, 0, 1000), camera.pinhole(300.0, 500, 500), 0.3
+    )
+    points = canonical_view.camera_from_canonical(np.array([[0.0, 0.0, -0.05]]), view)
+    assert points[0, 2] == pytest.approx(-canonical_view.NEAREST * 0.3)

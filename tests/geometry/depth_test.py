@@ -1,0 +1,65 @@
+"""Depth encodings: values, what they ignore, and pictures without an object."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pixel2mesh_jax.geometry import depth
+
+DEPTH = np.random.default_rng(0).uniform(0.6, 1.1, (5, 7)).astype(np.float32)
+MASK = np.zeros((5, 7), np.float32)
+MASK[1:4, 2:6] = 1
+DEPTH[2, 3] = 0  # a hole in the sensor's picture of the object
+VALID = (MASK > 0) & (DEPTH > 0)
+
+
+def test_disparity_runs_from_0_at_the_back_to_1_at_the_front():
+    encoded = np.asarray(depth.disparity(DEPTH, MASK))
+    inverse = 1 / DEPTH[VALID]
+    expected = (inverse - inverse.min()) / (inverse.max() - inverse.min())
+    np.testing.assert_allclose(encoded[VALID], expected, atol=1e-6)
+    assert encoded[VALID].argmax() == DEPTH[VALID].argmin()
+
+
+@pytest.mark.parametrize("encoding", sorted(depth.ENCODINGS))
+def test_background_and_holes_are_zero(encoding):
+    encoded = np.asarray(depth.ENCODINGS[encoding](DEPTH, MASK))
+    np.testing.assert_array_equal(encoded[~VALID], 0)
+
+
+@pytest.mark.parametrize("encoding", sorted(depth.ENCODINGS))
+def test_pixels_outside_the_object_have_no_influence(encoding):
+    other = np.where(MASK > 0, DEPTH, 0.1).astype(np.float32)
+    encode = depth.ENCODINGS[encoding]
+    np.testing.assert_array_equal(encode(DEPTH, MASK), encode(other, MASK))
+
+
+def test_disparity_ignores_scale_and_shift_of_a_monocular_estimate():
+    inverse = 1 / np.where(DEPTH > 0, DEPTH, 1)
+    estimate = np.where(DEPTH > 0, 1 / (3.0 * inverse + 2.0), 0).astype(np.float32)
+    np.testing.assert_allclose(
+        depth.disparity(estimate, MASK), depth.disparity(DEPTH, MASK), atol=1e-5
+    )
+
+
+def test_a_flat_object_has_disparity_1():
+    flat = np.full_like(DEPTH, 0.8)
+    np.testing.assert_array_equal(depth.disparity(flat, MASK), MASK)
+
+
+@pytest.mark.parametrize("encoding", sorted(depth.ENCODINGS))
+@pytest.mark.parametrize("missing", ["depth", "mask"])
+def test_a_picture_without_depth_or_object_is_zero(encoding, missing):
+    inputs = {"depth": DEPTH, "mask": MASK, missing: np.zeros_like(DEPTH)}
+    np.testing.assert_array_equal(depth.ENCODINGS[encoding](**inputs), 0)
+
+
+def test_metric_measures_from_the_centre_of_the_template_toward_the_camera():
+    encoded = depth.metric(np.array([[0.8, 0.52, 1.08]], np.float32), jnp.ones((1, 3)))
+    np.testing.assert_allclose(encoded, [[0, 1, -1]], atol=1e-6)
+
+
+def test_half_covered_pixels_belong_to_the_object():
+    mask = np.array([[0.49, 0.5]], np.float32)
+    found = depth.object_pixels(np.ones((1, 2), np.float32), mask)
+    np.testing.assert_array_equal(found, [[False, True]])

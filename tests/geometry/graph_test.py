@@ -1,0 +1,119 @@
+"""Graph layers' aggregation: padded gathers against jraph and dense matrices."""
+
+import jax
+import jax.numpy as jnp
+import jraph
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+
+from pixel2mesh_jax.geometry import graph, templates, topology
+from tests import oracles
+
+LEVEL = templates.ellipsoid(20, 1).levels[0]
+GRAPH = graph.mesh_graph(LEVEL)
+DENSE = {
+    "chebyshev": oracles.chebyshev_operator(LEVEL.faces),
+    "sum": oracles.adjacency(LEVEL.faces),
+}
+
+
+def nodes(num_channels=5, seed=0):
+    shape = (len(LEVEL.neighbors), 2, num_channels)
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
+
+
+@pytest.mark.parametrize("operator", graph.OPERATORS)
+def test_aggregation_is_a_product_with_the_dense_matrix(operator):
+    expected = np.einsum("vw,wbc->vbc", DENSE[operator], nodes())
+    actual = graph.aggregate(GRAPH, nodes(), operator)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("operator", graph.OPERATORS)
+def test_padded_gather_equals_segment_sum_in_value_and_gradient(operator):
+    cotangent = nodes(seed=1)
+    results = [
+        jax.vjp(lambda x, f=f: f(GRAPH, x, operator), nodes())
+        for f in (graph.aggregate, graph.aggregate_by_segments)
+    ]
+    (fast, fast_pull), (slow, slow_pull) = results
+    np.testing.assert_allclose(fast, slow, atol=1e-5)
+    np.testing.assert_allclose(
+        fast_pull(cotangent)[0], slow_pull(cotangent)[0], atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("operator", graph.OPERATORS)
+def test_gradient(operator, x64):
+    x = jnp.asarray(np.random.default_rng(0).normal(size=nodes().shape))
+    check_grads(lambda x: graph.aggregate(GRAPH, x, operator) ** 2, (x,), 1, ["rev"])
+
+
+@pytest.mark.parametrize("operator", graph.OPERATORS)
+def test_graph_may_be_an_argument_of_a_compiled_function(operator):
+    compiled = jax.jit(
+        lambda level, x: graph.aggregate(graph.mesh_graph(level), x, operator)
+    )
+    np.testing.assert_allclose(
+        compiled(LEVEL, nodes()), graph.aggregate(GRAPH, nodes(), operator), atol=1e-6
+    )
+
+
+def test_graph_is_a_well_formed_graphs_tuple():
+    width = LEVEL.neighbors.shape[1] + 1
+    assert isinstance(GRAPH, jraph.GraphsTuple)
+    assert int(GRAPH.n_node[0]) == len(LEVEL.neighbors)
+    assert int(GRAPH.n_edge[0]) == len(GRAPH.senders) == len(GRAPH.receivers)
+    np.testing.assert_array_equal(
+        GRAPH.receivers, np.repeat(np.arange(len(LEVEL.neighbors)), width)
+    )
+
+
+def test_sum_of_ones_is_the_degree():
+    degree = graph.aggregate(GRAPH, jnp.ones((len(LEVEL.neighbors), 1, 1)), "sum")
+    np.testing.assert_array_equal(degree[:, 0, 0], DENSE["sum"].sum(axis=1))
+
+
+def test_unpooling_appends_the_middle_of_every_edge():
+    x = nodes()
+    unpooled = graph.unpool(x, LEVEL)
+    np.testing.assert_array_equal(unpooled[: len(x)], x)
+    np.testing.assert_allclose(
+        unpooled[len(x) :], np.asarray(x)[LEVEL.edges].mean(axis=1), atol=1e-6
+    )
+
+
+def test_unpooling_commutes_with_a_linear_map():
+    kernel = jnp.asarray(np.random.default_rng(3).normal(size=(5, 4)), jnp.float32)
+    np.testing.assert_allclose(
+        graph.unpool(nodes() @ kernel, LEVEL),
+        graph.unpool(nodes(), LEVEL) @ kernel,
+        atol=1e-5,
+    )
+
+
+@pytest.mark.data
+def test_sum_convolution_matches_pytorch3d(data_dir):
+    """Y = X W0 + b0 + A (X W1 + b1), on the ico-sphere of 42 vertices."""
+    recorded = np.load(data_dir / "oracles" / "p3d_graph_conv.npz")
+    sphere = np.load(data_dir / "oracles" / "p3d_subdivide_sample.npz")
+    level = topology.make_topology(sphere["ico1/faces"])
+    np.testing.assert_array_equal(
+        level.edges, np.unique(np.sort(recorded["ico/edges"], axis=1), axis=0)
+    )
+    w0, b0, w1, b1 = (
+        recorded[f"param/{name}"]
+        for name in ("w0.weight", "w0.bias", "w1.weight", "w1.bias")
+    )
+
+    def convolve(x):
+        x = x[:, None]
+        messages = graph.aggregate(graph.mesh_graph(level), x @ w1.T + b1, "sum")
+        return (x @ w0.T + b0 + messages)[:, 0]
+
+    with jax.numpy_rank_promotion("allow"):
+        out, pull = jax.vjp(convolve, jnp.asarray(recorded["ico/x"]))
+        gradient = pull(jnp.asarray(recorded["ico/cotangent"]))[0]
+    np.testing.assert_allclose(out, recorded["ico/undirected/out"], atol=1e-5)
+    np.testing.assert_allclose(gradient, recorded["ico/undirected/grad_x"], atol=1e-5)

@@ -1,0 +1,164 @@
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.io import images
+
+
+def save(path, array, **options):
+    Image.fromarray(array).save(path, **options)
+    return path
+
+
+def red_disc(size=32, ground=255):
+    """A red disc with a white spot in its middle."""
+    v, u = np.mgrid[:size, :size] - (size - 1) / 2
+    rgb = np.full((size, size, 3), ground, np.uint8)
+    rgb[np.hypot(u, v) < size / 3] = (200, 30, 30)
+    rgb[np.hypot(u, v) < size / 12] = 255
+    return rgb
+
+
+def test_alpha_of_the_file_is_kept(tmp_path):
+    rgba = np.zeros((16, 12, 4), np.uint8)
+    rgba[4:8, 3:9] = (10, 20, 30, 255)
+    rgba[8, 3:9] = (10, 20, 30, 100)
+    loaded = images.load_image(save(tmp_path / "a.png", rgba))
+    np.testing.assert_array_equal(loaded, rgba)
+
+
+def test_white_background_becomes_transparent_but_white_inside_stays(tmp_path):
+    rgb = red_disc()
+    rgba = images.load_image(save(tmp_path / "a.png", rgb))
+    np.testing.assert_array_equal(rgba[..., :3], rgb)
+    assert rgba[0, 0, 3] == 0
+    assert rgba[16, 16, 3] == 255  # the white spot
+    assert rgba[16, 8, 3] == 255
+
+
+def test_jpeg_ripples_do_not_hide_the_white_background(tmp_path):
+    rgba = images.load_image(save(tmp_path / "a.jpg", red_disc(64), quality=75))
+    disc = np.hypot(*(np.mgrid[:64, :64] - 31.5)) < 64 / 3
+    assert np.mean((rgba[..., 3] > 0) == disc) > 0.97
+
+
+def test_opaque_alpha_counts_as_none(tmp_path):
+    rgba = np.dstack([red_disc(), np.full((32, 32), 255, np.uint8)])
+    assert images.load_image(save(tmp_path / "a.png", rgba))[0, 0, 3] == 0
+
+
+def test_a_busy_background_is_kept_with_a_warning(tmp_path, caplog):
+    rgba = images.load_image(save(tmp_path / "a.png", red_disc(ground=90)))
+    assert (rgba[..., 3] == 255).all()
+    assert "cut-out object" in caplog.text
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "CMYK", "1", "I;16"])
+def test_other_pixel_formats(tmp_path, mode):
+    picture = Image.fromarray(red_disc())
+    if mode == "I;16":
+        grey = np.asarray(picture.convert("L")).astype(np.uint16) * 257
+        picture = Image.fromarray(grey)
+    else:
+        picture = picture.convert(mode)
+    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
+    picture.save(path)
+    rgba = images.load_image(path)
+    assert rgba.shape == (32, 32, 4)
+    assert rgba[0, 0].tolist() == [255, 255, 255, 0]
+    assert rgba[16, 8, 3] == 255
+    expected = np.asarray(picture.convert("RGB") if mode != "I;16" else red_disc())
+    if mode in ("L", "LA", "P", "CMYK"):
+        np.testing.assert_array_equal(rgba[..., :3], expected)
+
+
+def test_photographs_are_turned_upright(tmp_path):
+    picture = Image.fromarray(np.full((10, 20, 3), 90, np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: turn right by 90 degrees
+    picture.save(tmp_path / "a.jpg", exif=exif)
+    assert images.load_image(tmp_path / "a.jpg").shape == (20, 10, 4)
+
+
+def png_header(width, height):
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + header
+        + struct.pack(">I", zlib.crc32(header))
+    )
+
+
+def test_bad_files_are_refused_in_one_line(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    whole = save(tmp_path / "whole.png", noise).read_bytes()
+    contents = {
+        "text.png": (b"hello", "not a picture"),
+        "empty.png": (b"", "empty"),
+        "truncated.png": (whole[: len(whole) // 2], "cannot be read: .*truncated"),
+        "zero.png": (png_header(0, 0), "a picture|0x0"),
+    }
+    for name, (content, message) in contents.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=message) as caught:
+            images.load_image(tmp_path / name)
+        assert name in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        images.load_image(tmp_path / "absent.png")
+    with pytest.raises(InputError, match="is a folder"):
+        images.load_image(tmp_path)
+
+
+def test_tiny_pictures_are_refused(tmp_path):
+    path = save(tmp_path / "a.png", np.zeros((1, 1, 3), np.uint8))
+    with pytest.raises(InputError, match="expected at least 8x8 pixels, got 1x1"):
+        images.load_image(path)
+
+
+def test_nothing_to_be_seen(tmp_path):
+    white = save(tmp_path / "white.png", np.full((9, 9, 3), 255, np.uint8))
+    with pytest.raises(InputError, match="the picture is white"):
+        images.load_image(white)
+    clear = save(tmp_path / "clear.png", np.zeros((9, 9, 4), np.uint8))
+    with pytest.raises(InputError, match="every pixel is transparent"):
+        images.load_image(clear)
+
+
+@pytest.mark.parametrize("level", [1, 255])
+def test_masks(tmp_path, level):
+    mask = np.zeros((9, 9), np.uint8)
+    mask[2:5, 2:5] = level
+    loaded = images.load_mask(save(tmp_path / "mask.png", mask))
+    np.testing.assert_array_equal(loaded, np.where(mask > 0, 255, 0))
+
+
+def test_empty_mask_is_refused(tmp_path):
+    path = save(tmp_path / "mask.png", np.zeros((9, 9), np.uint8))
+    with pytest.raises(InputError, match="mask is empty"):
+        images.load_mask(path)
+
+
+@pytest.mark.data
+def test_all_photos_have_a_sensible_alpha(data_dir, tmp_path):
+    paths = sorted((data_dir / "photos").glob("*.png"))
+    assert len(paths) == 15
+    for path in paths:
+        rgba = images.load_image(path)
+        alpha = rgba[..., 3].astype(np.float32) / 255
+        assert 0.03 < alpha.mean() < 0.6
+        assert not alpha[0].any()
+        # The same picture on white, as a file without alpha.
+        flat = rgba[..., :3] * alpha[..., None] + 255 * (1 - alpha[..., None])
+        found = images.load_image(
+            save(tmp_path / path.name, np.round(flat).astype(np.uint8))
+        )
+        assert np.mean((found[..., 3] >= 128) == (alpha >= 0.5)) > 0.9

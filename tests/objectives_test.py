@@ -1,0 +1,237 @@
+"""Objectives: the sum over stages, the mean over the batch, and the weights."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pixel2mesh_jax import losses, objectives
+from pixel2mesh_jax.geometry import templates, topology
+from pixel2mesh_jax.structures import Batch, Mesh, Outputs
+from tests import oracles
+
+TEMPLATE = templates.ellipsoid(12, 3)
+WEIGHTS = objectives.Pixel2MeshWeights()
+NUM_POINTS = 30
+TERMS = {"chamfer", "edge", "normal", "laplacian", "move"}
+
+
+def random(*shape, seed=0):
+    values = np.random.default_rng(seed).uniform(size=shape)
+    return jnp.asarray(values, jnp.float32)
+
+
+def batch_of(points, normals, colors=None, weight=None):
+    size = len(points)
+    image = np.zeros((size, 2, 2), np.float32)
+    return Batch(
+        rgb=np.zeros((size, 2, 2, 3), np.float32),
+        depth=image,
+        mask=image,
+        intrinsics=np.tile(np.eye(3, dtype=np.float32), (size, 1, 1)),
+        points=points,
+        normals=normals,
+        colors=jnp.zeros_like(points) if colors is None else colors,
+        category=np.zeros(size, np.int32),
+        weight=np.ones(size, np.float32) if weight is None else np.float32(weight),
+    )
+
+
+def random_batch(size, weight=None):
+    shape = (size, NUM_POINTS, 3)
+    return batch_of(
+        random(*shape), random(*shape, seed=1), random(*shape, seed=2), weight
+    )
+
+
+def random_outputs(size, colors=False):
+    meshes = []
+    for stage, level in enumerate(TEMPLATE.levels):
+        shape = (size, len(level.neighbors), 3)
+        vertices, rest = random(*shape, seed=stage), random(*shape, seed=stage + 10)
+        color = random(*shape, seed=stage + 20) if colors else None
+        meshes.append(Mesh(vertices, rest, level, color))
+    return Outputs(meshes=tuple(meshes))
+
+
+def row(tree, i):
+    """One sample of a batch or of outputs, still with a batch axis."""
+    if isinstance(tree, Batch):
+        return jax.tree.map(lambda x: x[i : i + 1], tree)
+    meshes = tuple(
+        mesh._replace(vertices=mesh.vertices[i : i + 1], rest=mesh.rest[i : i + 1])
+        for mesh in tree.meshes
+    )
+    return tree._replace(meshes=meshes)
+
+
+@jax.jit
+def objective(outputs, batch, weights=WEIGHTS):
+    """Compiled once for all values of the weights."""
+    weights = weights._replace(count_self_loops=True)
+    return objectives.pixel2mesh(outputs, batch, weights)
+
+
+def test_terms_are_weighted_losses_summed_over_the_stages():
+    outputs, batch = random_outputs(1), random_batch(1)
+    points, normals = batch.points[0], batch.normals[0]
+    expected = dict.fromkeys(TERMS, 0.0)
+    for stage, mesh in enumerate(outputs.meshes):
+        vertices, rest = mesh.vertices[0], mesh.rest[0]
+        to_point, _ = oracles.nearest(vertices, points)
+        to_vertex, _ = oracles.nearest(points, vertices)
+        loops = {"count_self_loops": True}
+        expected["chamfer"] += 3000 * (
+            losses.directed_chamfer(points, vertices, to_vertex)
+            + 0.55 * losses.directed_chamfer(vertices, points, to_point)
+        )
+        expected["edge"] += 300 * losses.edge_length(vertices, mesh.topology, **loops)
+        expected["normal"] += 0.5 * losses.normal(
+            vertices, mesh.topology, normals[to_point], **loops
+        )
+        expected["laplacian"] += (150, 1500, 1500)[stage] * losses.laplacian(
+            vertices, rest, mesh.topology
+        )
+        if stage > 0:
+            expected["move"] += 100 * losses.move(vertices, rest)
+    actual = objective(outputs, batch)
+    assert set(actual) == TERMS
+    for name in TERMS:
+        np.testing.assert_allclose(actual[name], expected[name], rtol=1e-5)
+
+
+def test_a_batch_of_two_is_the_mean_of_two_singles():
+    outputs, batch = random_outputs(2), random_batch(2)
+    together = objective(outputs, batch)
+    singles = [objective(row(outputs, i), row(batch, i)) for i in range(2)]
+    for name, value in together.items():
+        mean = (singles[0][name] + singles[1][name]) / 2
+        np.testing.assert_allclose(value, mean, rtol=1e-5)
+
+
+def test_filling_rows_do_not_count():
+    outputs = random_outputs(2)
+    actual = objective(outputs, random_batch(2, weight=[0, 1]))
+    expected = objective(row(outputs, 1), row(random_batch(2), 1))
+    for name, value in actual.items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(TERMS - {"chamfer"}))
+def test_a_weight_scales_its_own_term_only(name):
+    outputs, batch = random_outputs(1), random_batch(1)
+    before = objective(outputs, batch)
+    doubled = WEIGHTS._replace(**{name: 2 * getattr(WEIGHTS, name)})
+    after = objective(outputs, batch, doubled)
+    for term in TERMS:
+        factor = 2 if term == name else 1
+        np.testing.assert_allclose(after[term], factor * before[term], rtol=1e-6)
+
+
+def test_colors_are_compared_with_the_nearest_surface_point():
+    outputs, batch = random_outputs(1, colors=True), random_batch(1)
+    terms = objective(outputs, batch, WEIGHTS._replace(color=2.0))
+    expected = 0
+    for mesh in outputs.meshes:
+        index, _ = oracles.nearest(mesh.vertices[0], batch.points[0])
+        expected += 2 * np.abs(mesh.colors[0] - batch.colors[0][index]).mean()
+    assert set(terms) == {*TERMS, "color"}
+    np.testing.assert_allclose(terms["color"], expected, rtol=1e-5)
+
+
+def test_perfect_prediction_leaves_only_regularisation_of_the_shape():
+    level = TEMPLATE.levels[-1]
+    vertices = random(1, len(level.neighbors), 3)
+    outputs = Outputs(meshes=(Mesh(vertices, vertices, level),))
+    terms = objective(outputs, batch_of(vertices, random(*vertices.shape, seed=1)))
+    assert terms["chamfer"] == terms["laplacian"] == 0
+    assert "move" not in terms
+    assert terms["edge"] > 0
+
+
+def test_collapsed_meshes_have_finite_gradients():
+    def total(scale):
+        outputs = random_outputs(1)
+        meshes = tuple(m._replace(vertices=scale * m.vertices) for m in outputs.meshes)
+        return sum(objective(Outputs(meshes=meshes), random_batch(1)).values())
+
+    assert np.isfinite(jax.jit(jax.grad(total))(0.0))
+
+
+def test_weight_decay_spares_the_biases_of_the_encoder():
+    params = {
+        "encoder": {"conv": {"kernel": jnp.full(3, 2.0), "bias": jnp.full(3, 9.0)}},
+        "stage1": {"own": {"kernel": jnp.full(2, 3.0), "bias": jnp.full(2, 1.0)}},
+    }
+    graph, encoder = (2 * 9 + 2 * 1) / 2, 3 * 4 / 2
+    expected = 5e-6 * graph + 0.3e-5 * encoder
+    decay = objectives.weight_decay(params, WEIGHTS)
+    np.testing.assert_allclose(decay["decay"], expected, rtol=1e-6)
+
+
+PUBLISHED = objectives.Pixel2MeshWeights(
+    chamfer=1.0,
+    chamfer_opposite=1.0,
+    edge=0.3,
+    normal=1.6e-4,
+    laplacian=0.5,
+    laplacian_stages=(0.2, 1.0, 1.0),
+    move=0.1,
+)
+PUBLISHED_WEIGHTS = {
+    "default": PUBLISHED,
+    "resnetyml": PUBLISHED._replace(chamfer_opposite=0.55, edge=0.1, move=0.033),
+}
+
+
+def recorded_outputs(recorded, levels, dtype):
+    return Outputs(
+        meshes=tuple(
+            Mesh(
+                jnp.asarray(recorded[f"pred_{i}"], dtype),
+                jnp.asarray(recorded[f"before_{i}"], dtype),
+                level,
+            )
+            for i, level in enumerate(levels, start=1)
+        )
+    )
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", PUBLISHED_WEIGHTS)
+def test_objective_and_gradients_match_the_published_program(data_dir, name):
+    recorded = np.load(data_dir / "oracles" / "p2m_losses.npz")
+    path = data_dir / "shapenet_sample" / "info_ellipsoid.dat"
+    levels = [topology.make_topology(*level) for level in oracles.released_levels(path)]
+    outputs = recorded_outputs(recorded, levels, jnp.float32)
+    batch = batch_of(
+        jnp.asarray(recorded["gt_points"]), jnp.asarray(recorded["gt_normals"])
+    )
+
+    def total(moving):
+        meshes = tuple(
+            mesh._replace(vertices=vertices, rest=rest)
+            for mesh, (vertices, rest) in zip(outputs.meshes, moving, strict=True)
+        )
+        terms = objective(Outputs(meshes=meshes), batch, PUBLISHED_WEIGHTS[name])
+        return sum(terms.values()), terms
+
+    moving = [(mesh.vertices, mesh.rest) for mesh in outputs.meshes]
+    compiled = jax.jit(jax.value_and_grad(total, has_aux=True))
+    (value, terms), gradients = compiled(moving)
+    order = ("chamfer", "edge", "laplacian", "move", "normal")
+    np.testing.assert_allclose(
+        [terms[term] for term in order], recorded[f"loss_{name}_weighted"], rtol=1e-5
+    )
+    np.testing.assert_allclose(value, recorded[f"loss_{name}_total"], rtol=1e-5)
+    for column, part in enumerate(("pred", "before")):
+        norms = [jnp.linalg.norm(pair[column].ravel()) for pair in gradients]
+        np.testing.assert_allclose(
+            norms, recorded[f"grad_{name}_{part}_norms"], rtol=1e-3
+        )
+    if name == "default":
+        for stage, (gradient, _) in enumerate(gradients, start=1):
+            expected = recorded[f"grad_default_pred_{stage}"]
+            # A nearest neighbour may flip in float32: allow a few rows.
+            wrong = np.abs(gradient - expected).max(axis=-1) > 1e-6
+            assert wrong.mean() < 1e-3

@@ -1,0 +1,166 @@
+"""The sweep over a split, with predictions whose scores are known in advance."""
+
+import io
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from rich.console import Console
+
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.geometry import templates
+from pixel2mesh_jax.structures import Batch, Mesh, Outputs
+from pixel2mesh_jax.training import evaluate
+
+TEMPLATE = templates.ellipsoid(12, 2)
+VERTICES = templates.finest_vertices(TEMPLATE)
+FACES = TEMPLATE.levels[-1].faces
+CATEGORIES = ("airplane", "bench", "chair")
+PERFECT = {"chamfer": 0, "f_score_1e-4": 1, "f_score_2e-4": 1}
+
+
+def batch_of(points, category, weight):
+    """A batch whose pictures hold nothing: the fake models look at the points."""
+    size = len(points)
+    return Batch(
+        rgb=np.zeros((size, 2, 2, 3), np.float32),
+        depth=np.zeros((size, 2, 2), np.float32),
+        mask=np.zeros((size, 2, 2), np.float32),
+        intrinsics=np.tile(np.eye(3, dtype=np.float32), (size, 1, 1)),
+        points=np.asarray(points, np.float32),
+        normals=np.zeros_like(points, np.float32),
+        colors=np.zeros_like(points, np.float32),
+        category=np.asarray(category, np.int32),
+        weight=np.asarray(weight, np.float32),
+    )
+
+
+def outputs_of(vertices):
+    """Two stages: a coarse one that is far off, and the one that counts."""
+    coarse, fine = TEMPLATE.levels
+    far = jnp.full((len(vertices), 12, 3), 9.0)
+    vertices = jnp.asarray(vertices)
+    return Outputs(meshes=(Mesh(far, far, coarse), Mesh(vertices, vertices, fine)))
+
+
+def predict_the_points(batch):
+    return outputs_of(batch.points)
+
+
+def shifted(distance, count):
+    """Copies of the template, moved along x."""
+    return np.tile(VERTICES + np.array([distance, 0, 0], np.float32), (count, 1, 1))
+
+
+def run(batches, predict=predict_the_points, **kwargs):
+    kwargs = {"protocols": ("pixel2mesh",), **kwargs}
+    return evaluate.evaluate(
+        predict,
+        batches,
+        categories=CATEGORIES,
+        num_examples=sum(int(batch.weight.sum()) for batch in batches),
+        template_vertices=VERTICES,
+        template_faces=FACES,
+        console=Console(file=io.StringIO()),
+        **kwargs,
+    )
+
+
+@pytest.fixture(scope="module")
+def result():
+    batches = [
+        batch_of(shifted(0.001, 2), [0, 2], [1, 1]),
+        batch_of(shifted(0.002, 2), [2, 1], [1, 0]),
+    ]
+    return run(batches)
+
+
+def test_perfect_predictions_get_perfect_scores(result):
+    scores = result["protocols"]["pixel2mesh"]
+    assert scores["mean_over_samples"] == PERFECT
+    assert scores["mean_over_categories"] == PERFECT
+    assert scores["per_category"]["chair"] == {"count": 2, **PERFECT}
+
+
+def test_filling_rows_are_ignored(result):
+    scores = result["protocols"]["pixel2mesh"]
+    assert result["num_samples"] == 3
+    assert list(scores["per_category"]) == ["airplane", "chair"]
+    assert scores["categories_without_samples"] == ["bench"]
+
+
+def test_baseline_is_the_undeformed_template(result):
+    # The template is off by 1 mm, 1 mm and 2 mm, and the spacing is much larger.
+    scores = result["baseline"]["pixel2mesh"]
+    airplane, chair = 2e-6, (2e-6 + 8e-6) / 2
+    close = {"rel": 1e-3}
+    assert scores["per_category"]["airplane"]["chamfer"] == pytest.approx(
+        airplane, **close
+    )
+    assert scores["per_category"]["chair"]["chamfer"] == pytest.approx(chair, **close)
+    assert scores["mean_over_samples"]["chamfer"] == pytest.approx(4e-6, **close)
+    assert scores["mean_over_categories"]["chamfer"] == pytest.approx(
+        (airplane + chair) / 2, **close
+    )
+
+
+def test_scores_do_not_depend_on_how_the_split_is_batched():
+    points = np.concatenate([shifted(0.001, 1), shifted(0.004, 2)])
+    together = [batch_of(points, [0, 1, 2], [1, 1, 1])]
+    single = [batch_of(points[i : i + 1], [i], [1]) for i in range(3)]
+    assert run(together) == run(single)
+
+
+def test_surface_protocol_scores_the_faces_too():
+    batches = [batch_of(shifted(0.0, 1), [0], [1])]
+    scores = run(batches, protocols=("pixel2mesh", "surface"))["protocols"]
+    assert scores["pixel2mesh"]["mean_over_samples"]["chamfer"] == 0
+    # True points at the corners of a coarse mesh only: its faces are far from them.
+    assert scores["surface"]["mean_over_samples"]["chamfer"] > 1e-4
+
+
+def test_template_scores_the_same_as_prediction_and_as_baseline():
+    batches = [batch_of(shifted(0.01, 2), [0, 1], [1, 1])]
+    result = run(
+        batches,
+        lambda batch: outputs_of(shifted(0.0, len(batch.points))),
+        protocols=("pixel2mesh", "surface"),
+    )
+    assert result["protocols"] == result["baseline"]
+
+
+def test_an_empty_split_has_empty_means():
+    result = run([])
+    assert result["num_samples"] == 0
+    assert result["protocols"]["pixel2mesh"]["mean_over_samples"] == {}
+
+
+def test_unknown_protocol_is_answered_with_the_known_ones():
+    with pytest.raises(InputError, match=r"'emd'.*pixel2mesh, surface"):
+        run([], protocols=("emd",))
+
+
+def test_a_diverged_model_is_reported():
+    batches = [batch_of(shifted(0.0, 1), [0], [1])]
+    with pytest.raises(FloatingPointError, match="diverged"):
+        run(batches, lambda batch: outputs_of(batch.points * np.nan))
+
+
+def test_metrics_survive_the_file(result, tmp_path):
+    path = tmp_path / "metrics.json"
+    path.write_text("old", encoding="utf-8")
+    evaluate.write_metrics(path, result)
+    assert json.loads(path.read_text(encoding="utf-8")) == result
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_table_shows_categories_means_and_what_is_left_out(result):
+    text = io.StringIO()
+    evaluate.print_table(result, Console(file=text, width=120))
+    lines = [line.split("│") for line in text.getvalue().splitlines() if "│" in line]
+    cells = {row[1].strip(): [cell.strip() for cell in row[2:7]] for row in lines}
+    assert cells["airplane"] == ["1", "0.000", "100.00", "100.00", "0.002"]
+    assert cells["chair"] == ["2", "0.000", "100.00", "100.00", "0.005"]
+    assert cells["mean over samples"][-1] == "0.004"
+    assert "no samples: bench." in text.getvalue()
