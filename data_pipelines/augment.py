@@ -80,7 +80,7 @@ def resample_indices(count: tf.Tensor, num_points: int, seed: tf.Tensor) -> tf.T
     Without replacement where there are enough; otherwise every point is taken equally
     often, and a random remainder once more.
     """
-    order = tf.argsort(tf.random.stateless_uniform([count], seed))
+    order = tf.random.experimental.stateless_shuffle(tf.range(count), seed)
     return tf.gather(order, tf.range(num_points) % count)
 
 

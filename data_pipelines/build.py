@@ -167,7 +167,7 @@ def _write_shards(job, plan, built, report):
     module = importlib.import_module(
         f"data_pipelines.{job.name}.{job.name}_dataset_builder"
     )
-    for stale in job.shards.parent.glob(f"{VERSION}.incomplete*"):
+    for stale in job.shards.parent.glob(f"incomplete.*_{VERSION}"):
         shutil.rmtree(stale)
     builder = module.Builder(
         data_dir=str(job.data_dir),

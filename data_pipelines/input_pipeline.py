@@ -12,7 +12,6 @@ TFDS writes the examples in random order and the shuffle buffer holds
 that size and local beyond it.
 """
 
-import pathlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from data_pipelines import augment
+from data_pipelines.datasets import Path, check_has, dataset_info, open_dataset
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.structures import Batch
@@ -28,26 +28,6 @@ from pixel2mesh_jax.structures import Batch
 tf.config.set_visible_devices([], "GPU")  # the accelerator belongs to JAX
 
 SHUFFLE_BUFFER = 2048  # examples; about 0.25 MB each with 10,000 points
-
-Path = str | pathlib.Path
-
-
-class DatasetInfo(NamedTuple):
-    """What a dataset on disk offers.
-
-    Attributes:
-      name: name of the folder and of the builder.
-      categories: names; `Batch.category` indexes them.
-      has_depth: whether the views carry depth.
-      has_colors: whether the surface points carry colours.
-      num_examples: views per split.
-    """
-
-    name: str
-    categories: tuple[str, ...]
-    has_depth: bool
-    has_colors: bool
-    num_examples: dict[str, int]
 
 
 class _Recipe(NamedTuple):
@@ -58,18 +38,6 @@ class _Recipe(NamedTuple):
     seed: int = 0
     color_jitter: float = 0.0
     flip: bool = False
-
-
-def dataset_info(name: str, data_dir: Path) -> DatasetInfo:
-    """Describes a built dataset; raises InputError if it is not in `data_dir`."""
-    info = _builder(name, data_dir).info
-    return DatasetInfo(
-        name=name,
-        categories=tuple(info.features["category"].names),
-        has_depth=bool(info.metadata["has_depth"]),
-        has_colors=bool(info.metadata["has_colors"]),
-        num_examples={key: split.num_examples for key, split in info.splits.items()},
-    )
 
 
 def train_batches(
@@ -114,7 +82,7 @@ def train_batches(
             f"processes; choose a multiple of {process_count}."
         )
     check_has(dataset_info(name, data_dir), require)
-    builder = _builder(name, data_dir)
+    builder = open_dataset(name, data_dir)
     recipe = _Recipe(image_size, num_points, seed, color_jitter, flip)
     local = batch_size // process_count
     numbered = _stream(builder, split, seed, start_step * batch_size)
@@ -155,7 +123,7 @@ def eval_batches(
     Raises:
       InputError: the dataset or split does not exist or is empty.
     """
-    builder = _builder(name, data_dir)
+    builder = open_dataset(name, data_dir)
     records = _selected(builder, split, limit)
     if num_points is None:
         num_points = _largest_point_count(records)
@@ -176,43 +144,11 @@ def example_ids(
     name: str, data_dir: Path, *, split: str, limit: int | None = None
 ) -> list[tuple[str, int]]:
     """(object_id, view) of the examples of `eval_batches`, in the same order."""
-    records = _selected(_builder(name, data_dir), split, limit)
+    records = _selected(open_dataset(name, data_dir), split, limit)
     ids = records.map(lambda _, example: (example["object_id"], example["view"]))
     return [
         (object_id.decode(), int(view)) for object_id, view in ids.as_numpy_iterator()
     ]
-
-
-def check_has(info: DatasetInfo, require: Sequence[str]) -> None:
-    """Raises InputError if the dataset lacks one of "depth", "colors"."""
-    offers = {"depth": info.has_depth, "colors": info.has_colors}
-    for need in require:
-        if not offers[need]:
-            valid = [key for key, has in offers.items() if has] or ["nothing"]
-            raise InputError(
-                f"Dataset '{info.name}' has no {need}, which the configuration needs; "
-                f"beside rgb it has: {', '.join(valid)}."
-            )
-
-
-def _builder(name: str, data_dir: Path) -> tfds.core.DatasetBuilder:
-    folder = pathlib.Path(data_dir)
-    versions = [path.parent for path in folder.glob(f"{name}/*/dataset_info.json")]
-    versions = [path for path in versions if tfds.core.Version.is_valid(path.name)]
-    if not versions:
-        raise InputError(_missing_dataset(name, folder))
-    newest = max(versions, key=lambda path: tfds.core.Version(path.name))
-    return tfds.builder_from_directory(newest)
-
-
-def _missing_dataset(name: str, folder: pathlib.Path) -> str:
-    found = sorted({path.parts[-3] for path in folder.glob("*/*/dataset_info.json")})
-    source = "" if name == "procedural_shapes" else " --source DIR"
-    return (
-        f"Dataset '{name}' was not found in '{folder}'. Build it with: "
-        f"python -m data_pipelines.build {name}{source} --data_dir {folder} "
-        f"(datasets there: {', '.join(found) or 'none'})"
-    )
 
 
 def _records(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:

@@ -127,15 +127,16 @@ def _shade(vertices, surface, hits) -> Float[np.ndarray, "N 3"]:
 
 def _antialias(color, hit) -> UInt8[np.ndarray, "H W 4"]:
     """Straight sRGB and coverage of pixels from the linear colours of their rays."""
-    height, width = hit.shape
-    light = np.zeros((height, width, 4), np.float32)
-    light[hit, :3] = color
-    light[hit, 3] = 1
+    light = np.zeros((*hit.shape, 4), np.float32)
+    light[hit] = np.concatenate([color, np.ones((len(color), 1), np.float32)], axis=1)
     every = range(SUPERSAMPLE)
     light = sum(light[i::SUPERSAMPLE, j::SUPERSAMPLE] for i in every for j in every)
-    alpha = light[..., 3:]
-    straight = materials.srgb_from_linear(light[..., :3] / np.maximum(alpha, 1))
-    return _bytes(np.concatenate([straight, alpha / SUPERSAMPLE**2], axis=-1))
+    rgba = np.zeros(light.shape, np.uint8)
+    covered = light[..., 3] > 0
+    mean, rays = light[covered, :3], light[covered, 3:]
+    rgba[covered, :3] = _bytes(materials.srgb_from_linear(mean / rays))
+    rgba[covered, 3:] = _bytes(rays / SUPERSAMPLE**2)
+    return rgba
 
 
 def _area_vectors(vertices, faces):

@@ -9,7 +9,6 @@ TensorFlow is imported by the modes that read datasets, not by reconstruction.
 import pathlib
 import sys
 
-import ml_collections
 import numpy as np
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -145,6 +144,7 @@ def _reconstruct(config, workdir, console):
 def _dataset(config):
     """Description of the dataset, training batches from a step on, one eval pass."""
     import jax
+
     from data_pipelines import input_pipeline
 
     where = (config.dataset, config.data_dir)

@@ -139,7 +139,7 @@ def resize_intrinsics(
 def crop_intrinsics(
     intrinsics: Float[Array, "*batch 3 3"], left: float | int, top: float | int
 ) -> Float[Array, "*batch 3 3"]:
-    """Intrinsics after `left` columns and `top` rows were cut off (negative: padded)."""
+    """Intrinsics after `left` columns, `top` rows were cut off (negative: added)."""
     return _shifted(intrinsics, -left, -top)
 
 

@@ -15,12 +15,12 @@ from pixel2mesh_jax.structures import Array, MeshTopology
 
 @jax.custom_vjp
 def weighted_gather(
-    x: Float[Array, "M *features"],
+    x: Float[Array, " M *features"],
     indices: Int[Array, "N K"],
     weights: Float[Array, "N K"],
     adjoint_indices: Int[Array, "M L"],
     adjoint_weights: Float[Array, "M L"],
-) -> Float[Array, "N *features"]:
+) -> Float[Array, " N *features"]:
     """Rows `y[n] = sum_k weights[n, k] * x[indices[n, k]]`.
 
     Args:
@@ -56,8 +56,8 @@ weighted_gather.defvjp(_forward, _backward)
 
 
 def edge_midpoints(
-    x: Float[Array, "V *features"], topology: MeshTopology
-) -> Float[Array, "E *features"]:
+    x: Float[Array, " V *features"], topology: MeshTopology
+) -> Float[Array, " E *features"]:
     """Mean of the two end points of every edge."""
     half = jnp.full(topology.edges.shape, 0.5)
     adjoint_weights = 0.5 * topology.neighbor_mask
@@ -67,8 +67,8 @@ def edge_midpoints(
 
 
 def edge_vectors(
-    x: Float[Array, "V *features"], topology: MeshTopology
-) -> Float[Array, "E *features"]:
+    x: Float[Array, " V *features"], topology: MeshTopology
+) -> Float[Array, " E *features"]:
     """First minus second end point of every edge."""
     signs = jnp.broadcast_to(jnp.array([1.0, -1.0]), topology.edges.shape)
     return weighted_gather(
@@ -81,8 +81,8 @@ def edge_vectors(
 
 
 def neighbor_mean(
-    x: Float[Array, "V *features"], topology: MeshTopology
-) -> Float[Array, "V *features"]:
+    x: Float[Array, " V *features"], topology: MeshTopology
+) -> Float[Array, " V *features"]:
     """Mean over the one-ring of every vertex."""
     degree = topology.neighbor_mask.sum(axis=1)
     weights = topology.neighbor_mask / degree[:, None]

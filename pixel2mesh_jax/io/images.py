@@ -20,7 +20,7 @@ from pixel2mesh_jax.errors import InputError
 MIN_SIZE = 8
 # A pixel counts as white where its darkest channel reaches this, of 255: paper white
 # with the ripples that JPEG leaves beside an edge.
-WHITE_LEVEL = 242
+WHITE_LEVEL = 235
 # The background counts as white where this part of the border pixels is white; the rest
 # may be an object that touches the border.
 WHITE_BORDER_FRACTION = 0.9

@@ -1,10 +1,11 @@
 """Image encoders: any number of input channels in, a pyramid of feature maps out."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from pixel2mesh_jax.structures import Array
@@ -47,7 +48,7 @@ class Conv18(nn.Module):
     """
 
     width: float = 1.0
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
@@ -77,8 +78,8 @@ class BasicBlock(nn.Module):
 
     channels: int
     stride: int
-    conv: nn.Module
-    norm: nn.Module
+    conv: Callable
+    norm: Callable
 
     @nn.compact
     def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B h w c"]:
@@ -97,8 +98,8 @@ class BottleneckBlock(nn.Module):
 
     channels: int
     stride: int
-    conv: nn.Module
-    norm: nn.Module
+    conv: Callable
+    norm: Callable
 
     @nn.compact
     def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B h w c"]:
@@ -131,7 +132,7 @@ class ResNet(nn.Module):
     stage_sizes: Sequence[int]
     block: type[nn.Module]
     width: int = 64
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(

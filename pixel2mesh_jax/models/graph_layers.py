@@ -8,6 +8,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import graph as graphs
@@ -31,7 +32,7 @@ class GraphConv(nn.Module):
 
     features: int
     operator: str = "chebyshev"
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
@@ -75,7 +76,7 @@ class GraphResBlock(nn.Module):
     """h -> (h + relu(conv(relu(conv(h))))) / 2, without a ReLU after the mean."""
 
     operator: str
-    dtype: jnp.dtype
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, hidden: Float[Array, "V B C"], graph: MeshGraph):
@@ -105,7 +106,7 @@ class GraphResNet(nn.Module):
     features: int
     num_blocks: int
     operator: str
-    dtype: jnp.dtype
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(

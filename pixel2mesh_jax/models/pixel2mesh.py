@@ -8,6 +8,7 @@ ellipsoid 156 -> [pool, G-ResNet] -> unpool 618 -> [..] -> unpool 2466 -> [..] -
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import camera, depth, graph, interpolate
@@ -46,14 +47,14 @@ class Pixel2Mesh(nn.Module):
     prediction: str = "positions"
     origin: tuple[float, float, float] = (0.0, 0.0, -0.8)
     vertex_colors: bool = False
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, batch: Batch, template: Template, train: bool) -> Outputs:
         """Meshes of the three stages, coarse to fine."""
         image = network_input(batch, self.inputs, self.depth_encoding)
         maps = self.encoder(image.astype(self.dtype), train)
-        origin = jnp.array(self.origin)
+        origin = jnp.array(self.origin)[None, None]
         start = jnp.asarray(template.vertices)[:, None]
         vertices = jnp.broadcast_to(start, (len(start), len(image), 3))
         hidden, unpool, meshes = None, None, []

@@ -169,7 +169,7 @@ def _aggregate(names, scores, categories, protocols):
 
 def _table(protocol, scores, baseline, num_samples):
     table = Table(title=f"protocol {protocol}, {num_samples} samples")
-    table.add_column("category")
+    table.add_column("category", no_wrap=True)
     for heading in ("count", *(column[0] for column in COLUMNS)):
         table.add_column(heading, justify="right")
     table.add_column("ellipsoid chamfer x1e3", justify="right")

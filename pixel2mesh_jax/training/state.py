@@ -91,7 +91,7 @@ def make_train_step(
 def make_predict(
     model: nn.Module,
 ) -> Callable[[dict, dict, Batch, Template], Outputs]:
-    """Returns `predict(params, batch_stats, batch, template) -> Outputs`, to be jitted."""
+    """Returns `predict(params, batch_stats, batch, template)`, ready to jit."""
 
     def predict(params, batch_stats, batch, template):
         variables = {"params": params, "batch_stats": batch_stats}

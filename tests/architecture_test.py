@@ -1,0 +1,154 @@
+"""The floors of the house: who may import whom, found by reading every import.
+
+    main -> reconstruct, training -> models, objectives -> losses, metrics -> geometry
+    main -> data_pipelines -> io -> geometry          report -> metrics, io -> geometry
+    everybody -> structures, errors
+
+The core runs without TensorFlow, the mathematics without Flax, and pickles are read in
+one place.
+"""
+
+import ast
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
+FOLDERS = ("pixel2mesh_jax", "data_pipelines", "configs", "tests")
+PACKAGES = FOLDERS[:3]
+
+# Part of the project -> the parts that it may import, besides itself.
+SCHEMA = {"structures", "errors"}
+GEOMETRY = SCHEMA | {"geometry"}
+CORE = GEOMETRY | {"losses", "metrics", "objectives", "models"}
+MAY_IMPORT = {
+    "errors": set(),
+    "structures": set(),
+    "geometry": SCHEMA,
+    "io": GEOMETRY,
+    "losses": GEOMETRY,
+    "metrics": GEOMETRY,
+    "objectives": GEOMETRY | {"losses"},
+    "models": GEOMETRY,
+    "training": CORE,
+    "report": GEOMETRY | {"metrics", "io"},
+    "reconstruct": CORE | {"training", "io", "report"},
+    "data_pipelines": GEOMETRY | {"io"},
+    "configs": SCHEMA,
+    "main": CORE | {"training", "io", "report", "reconstruct", "data_pipelines"},
+}
+
+# Library -> where it may be imported. Everything else does without.
+ONLY_IN = {
+    "tensorflow": ("data_pipelines/",),
+    "tensorflow_datasets": ("data_pipelines/",),
+    "flax": ("pixel2mesh_jax/models/", "pixel2mesh_jax/training/state.py"),
+    "jraph": ("pixel2mesh_jax/geometry/graph.py",),
+    "pickle": ("pixel2mesh_jax/io/dat.py",),
+    "torch": (),
+}
+# Tests (`*_test.py`) in these folders may use what they test with.
+TESTED_IN = {
+    "tensorflow": ("tests/data_pipelines/",),
+    "tensorflow_datasets": ("tests/data_pipelines/",),
+    "flax": ("tests/models/", "tests/training/"),
+    "jraph": ("tests/geometry/", "tests/models/"),
+    "pickle": ("tests/io/", "data_pipelines/p2m_shapenet/"),
+}
+VAGUE_NAMES = {"utils.py", "util.py", "helpers.py", "common.py", "misc.py"}
+
+
+def source_files(*folders: str) -> Iterator[pathlib.Path]:
+    for folder in folders:
+        yield from sorted((REPOSITORY / folder).rglob("*.py"))
+
+
+def name_of(path: pathlib.Path) -> str:
+    return path.relative_to(REPOSITORY).as_posix()
+
+
+def imports(path: pathlib.Path) -> set[str]:
+    """Dotted names of everything that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)} uses a relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def part(dotted: str) -> str | None:
+    """The part of the project that a dotted name belongs to, if any."""
+    head, *rest = dotted.split(".")
+    if head == "pixel2mesh_jax":
+        return rest[0] if rest else None
+    return head if head in PACKAGES else None
+
+
+def part_of_file(path: pathlib.Path) -> str | None:
+    dotted = path.relative_to(REPOSITORY).with_suffix("").as_posix().replace("/", ".")
+    return None if dotted == "pixel2mesh_jax.__init__" else part(dotted)
+
+
+@pytest.mark.parametrize("path", [*source_files(*PACKAGES)], ids=name_of)
+def test_imports_go_down_the_floors(path):
+    here = part_of_file(path)
+    if here is None:
+        return
+    assert here in MAY_IMPORT, f"{here} has no floor yet: add it to MAY_IMPORT"
+    wanted = {part(name) for name in imports(path)} - {None, here}
+    assert wanted <= MAY_IMPORT[here]
+
+
+def test_floors_have_no_cycle():
+    remaining = {name: below - {name} for name, below in MAY_IMPORT.items()}
+    while remaining:
+        ground = {name for name, below in remaining.items() if not below}
+        assert ground, f"cycle among {sorted(remaining)}"
+        remaining = {
+            name: below - ground
+            for name, below in remaining.items()
+            if name not in ground
+        }
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_library_stays_in_its_place(library):
+    users = [
+        name_of(path)
+        for path in source_files(*FOLDERS)
+        if library in {name.split(".")[0] for name in imports(path)}
+    ]
+    strays = [
+        name
+        for name in users
+        if not name.startswith(ONLY_IN[library])
+        and not (
+            name.endswith("_test.py") and name.startswith(TESTED_IN.get(library, ()))
+        )
+    ]
+    assert strays == []
+
+
+def test_no_module_has_a_name_that_says_nothing():
+    vague = [
+        name_of(path)
+        for path in source_files("pixel2mesh_jax", "data_pipelines", "tests")
+        if path.name in VAGUE_NAMES
+    ]
+    assert vague == []
+
+
+def test_pickles_are_never_loaded_by_numpy():
+    careless = [
+        name_of(path)
+        for path in source_files(*PACKAGES)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.keyword)
+        and node.arg == "allow_pickle"
+        and ast.unparse(node.value) != "False"
+    ]
+    assert careless == []

@@ -1,0 +1,57 @@
+import pytest
+
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.io import sources
+
+
+def make(folder, *names):
+    folder.mkdir(exist_ok=True, parents=True)
+    for name in names:
+        (folder / name).touch()
+    return folder
+
+
+def test_a_folder_lists_pictures_with_their_companions(tmp_path):
+    folder = make(
+        tmp_path / "in",
+        *("b.jpg", "a.png", "a_depth.png", "a_mask.png", "a_camera.json"),
+        *("a_preview.png", "notes.txt", ".hidden.png", "b_depth.npy"),
+    )
+    assert sources.find_sources(folder) == [
+        sources.Sources(
+            folder / "a.png",
+            folder / "a_depth.png",
+            folder / "a_mask.png",
+            folder / "a_camera.json",
+        ),
+        sources.Sources(folder / "b.jpg", folder / "b_depth.npy"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["a_depth.png", "a_depth.npy", "a.png", "a.npy"])
+def test_depth_in_a_folder_of_its_own(tmp_path, name):
+    pictures, depths = make(tmp_path / "in", "a.png"), make(tmp_path / "depth", name)
+    for source in (pictures, pictures / "a.png"):
+        [found] = sources.find_sources(source, depths)
+        assert found.depth == depths / name
+
+
+def test_depth_file_of_one_picture(tmp_path):
+    folder = make(tmp_path, "a.png", "a_depth.png", "z.png")
+    [found] = sources.find_sources(folder / "a.png", folder / "z.png")
+    assert found.depth == folder / "z.png"
+
+
+def test_what_cannot_be_matched(tmp_path):
+    folder = make(tmp_path / "in", "a.png", "a.jpg", "d_depth.png")
+    with pytest.raises(InputError, match="written to the same file: a"):
+        sources.find_sources(folder)
+    with pytest.raises(InputError, match="no pictures in this folder"):
+        sources.find_sources(make(tmp_path / "empty", "a_mask.png"))
+    with pytest.raises(InputError, match="no such file or folder"):
+        sources.find_sources(tmp_path / "absent.png")
+    with pytest.raises(InputError, match="of depth maps"):
+        sources.find_sources(folder / "a.png", tmp_path / "absent")
+    single = make(tmp_path / "single", "a.png")
+    with pytest.raises(InputError, match="one depth map for the folder"):
+        sources.find_sources(single, folder / "d_depth.png")

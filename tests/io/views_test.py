@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from PIL import Image
+
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.geometry import camera
+from pixel2mesh_jax.io import views
+from pixel2mesh_jax.structures import View
+
+
+def random_view(size=40, seed=0):
+    """Noise in a disc with a ragged depth map."""
+    rng = np.random.default_rng(seed)
+    v, u = np.mgrid[:size, :size] - (size - 1) / 2
+    inside = np.hypot(u, v) < size / 3
+    rgba = rng.integers(0, 256, (size, size, 4), np.uint8)
+    rgba[..., 3] = np.where(inside, 255, 0)
+    depth = rng.uniform(0.6, 0.9, (size, size)).astype(np.float32)
+    depth[~inside | (rng.random((size, size)) < 0.2)] = 0
+    return View(rgba, depth, camera.r2n2_intrinsics(size))
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A picture with depth and mask on disk, 12 rows and 16 columns."""
+    mask = np.zeros((12, 16), np.uint8)
+    mask[3:9, 4:12] = 255
+    rgb = np.full((12, 16, 3), 90, np.uint8)
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    Image.fromarray(np.full((12, 16), 800, np.uint16)).save(tmp_path / "depth.png")
+    return tmp_path
+
+
+def test_view_with_everything(files):
+    matrix = camera.pinhole(50, 8, 6)
+    view = views.load_view(
+        files / "a.png", files / "depth.png", matrix, files / "mask.png"
+    )
+    assert (view.rgba[..., :3] == 90).all()
+    inside = view.rgba[..., 3] == 255
+    assert inside.sum() == 6 * 8
+    assert_allclose(view.depth, np.where(inside, np.float32(0.8), 0))
+    assert_allclose(view.intrinsics, matrix)
+
+
+def test_default_camera_looks_at_the_middle(files):
+    view = views.load_view(files / "a.png", mask_path=files / "mask.png")
+    assert not view.depth.any()
+    expected = camera.pinhole(camera.R2N2_FOCAL_PER_PIXEL * 16, 7.5, 5.5)
+    assert_allclose(view.intrinsics, expected)
+
+
+def test_sizes_must_agree(files):
+    Image.fromarray(np.full((9, 9), 800, np.uint16)).save(files / "small.png")
+    with pytest.raises(InputError, match=r"small\.png.* 16x12 pixels, got 9x9"):
+        views.load_view(files / "a.png", files / "small.png")
+    Image.fromarray(np.full((9, 9), 255, np.uint8)).save(files / "small_mask.png")
+    with pytest.raises(InputError, match=r"small_mask\.png.* 16x12 pixels, got 9x9"):
+        views.load_view(files / "a.png", mask_path=files / "small_mask.png")
+
+
+def test_depth_beside_the_object_only(files):
+    depth = np.zeros((12, 16), np.uint16)
+    depth[0] = 700
+    Image.fromarray(depth).save(files / "depth.png")
+    with pytest.raises(InputError, match="no depth on the object"):
+        views.load_view(
+            files / "a.png", files / "depth.png", mask_path=files / "mask.png"
+        )
+
+
+def test_cut_moves_the_camera_along():
+    view = random_view()
+    small = views.cut(view, views.canonical_view.Square(10, 4, 20))
+    points = np.array([[0.05, 0.02, -0.8]])
+    before = camera.project(points, view.intrinsics)[0]
+    after = camera.project(points, small.intrinsics)[0]
+    assert_allclose(after, before - [10, 4], atol=1e-4)
+    assert_allclose(small.depth, view.depth[4:24, 10:30])
+
+
+@pytest.mark.parametrize("size", [40, 24, 64])
+def test_batch_equals_the_training_pipeline(size):
+    """Pillow here, tf.image there: the same numbers up to 8-bit rounding."""
+    tf = pytest.importorskip("tensorflow")
+    from data_pipelines import augment
+
+    view = random_view()
+    batch = views.batch_of_view(view, size)
+    rgba = tf.constant(view.rgba, tf.float32) / 255
+    rgb, mask, depth = augment.resize_view(
+        rgba[..., :3], rgba[..., 3:], tf.constant(view.depth[..., None]), size
+    )
+    assert_allclose(batch.rgb[0], rgb, atol=1e-5)
+    assert_allclose(batch.mask[0], mask, atol=1e-5)
+    agree = (batch.depth[0] > 0) == (np.asarray(depth) > 0)
+    assert agree.mean() > 0.999  # validity of exactly one half may round either way
+    assert_allclose(batch.depth[0][agree], np.asarray(depth)[agree], atol=1e-5)
+    assert_allclose(batch.intrinsics[0], camera.r2n2_intrinsics(size), rtol=1e-5)
+
+
+def test_depth_does_not_bleed_across_the_silhouette():
+    depth = np.zeros((32, 32), np.float32)
+    depth[8:24, 8:24] = 0.7
+    rgba = np.full((32, 32, 4), 255, np.uint8)
+    view = View(rgba, depth, camera.r2n2_intrinsics(32))
+    small = views.batch_of_view(view, 9).depth[0]
+    assert_allclose(small[small > 0], 0.7, atol=1e-6)
+    assert small[4, 4] > 0

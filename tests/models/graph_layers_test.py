@@ -1,0 +1,70 @@
+"""Graph convolutions against dense matrices."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pixel2mesh_jax.geometry import graph, templates, topology
+from pixel2mesh_jax.models.graph_layers import GraphConv, GraphResBlock
+
+COARSE, FINE = templates.ellipsoid().levels[:2]
+
+
+def dense_operator(level, operator):
+    num_vertices = len(level.neighbors)
+    laplacian = topology.normalized_laplacian(level.edges, num_vertices).toarray()
+    if operator == "chebyshev":
+        largest = np.linalg.eigvalsh(laplacian)[-1]
+        return 2 / largest * laplacian - np.eye(num_vertices)
+    adjacency = np.zeros_like(laplacian)
+    a, b = level.edges.T
+    adjacency[a, b] = adjacency[b, a] = 1
+    return adjacency
+
+
+def conv_and_params(operator, nodes, key):
+    conv = GraphConv(5, operator)
+    params = conv.init(key, graph.mesh_graph(COARSE), nodes)["params"]
+    keys = jax.random.split(key, len(params))
+    noise = {
+        name: jax.random.normal(k, params[name].shape)
+        for name, k in zip(params, keys, strict=True)
+    }
+    return conv, noise
+
+
+@pytest.mark.parametrize("operator", graph.OPERATORS)
+def test_equals_the_equation(operator, getkey):
+    nodes = jax.random.normal(getkey(), (156, 2, 4))
+    conv, params = conv_and_params(operator, nodes, getkey())
+    got = conv.apply({"params": params}, graph.mesh_graph(COARSE), nodes).nodes
+    matrix = dense_operator(COARSE, operator)
+    neighbor = nodes @ params["neighbor"]
+    if operator == "sum":
+        neighbor = neighbor + params["neighbor_bias"][None, None]
+    expected = nodes @ params["own"] + np.einsum("vw,wbc->vbc", matrix, neighbor)
+    np.testing.assert_allclose(
+        got, expected + params["bias"][None, None], rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("operator", graph.OPERATORS)
+def test_unpooling_after_the_products_is_exact(operator, getkey):
+    """ARCHITECTURE decision 9: linear maps commute with unpooling."""
+    nodes = jax.random.normal(getkey(), (156, 2, 4))
+    conv, params = conv_and_params(operator, nodes, getkey())
+    unpool = lambda x: graph.unpool(x, COARSE)  # noqa: E731
+    fine = graph.mesh_graph(FINE)
+    early = conv.apply({"params": params}, fine, unpool(nodes)).nodes
+    late = conv.apply({"params": params}, fine, nodes, unpool).nodes
+    np.testing.assert_allclose(late, early, rtol=1e-4, atol=1e-4)
+
+
+def test_residual_block_averages_input_and_update(getkey):
+    nodes = jax.random.normal(getkey(), (156, 1, 4))
+    block = GraphResBlock("chebyshev", jnp.float32)
+    level = graph.mesh_graph(COARSE)
+    params = jax.tree.map(jnp.zeros_like, block.init(getkey(), nodes, level))
+    hidden, _ = block.apply(params, nodes, level)
+    np.testing.assert_allclose(hidden, nodes / 2)
