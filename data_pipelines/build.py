@@ -159,8 +159,6 @@ def _print_report(report, console):
 
 def _write_shards(job, plan, built, report):
     """Lets TFDS write; the folder appears complete or not at all."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # else it announces itself
     import tensorflow_datasets as tfds  # slow to import, and no business of the workers
 
     tfds.disable_progress_bar()

@@ -1,5 +1,6 @@
 """Which datasets are on disk and what they offer."""
 
+import logging
 import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,6 +10,11 @@ import tensorflow_datasets as tfds
 from pixel2mesh_jax.errors import InputError
 
 Path = str | pathlib.Path
+
+# TFDS warns its own callers that it will rename an attribute of its own.
+logging.getLogger("absl").addFilter(
+    lambda record: "`FeatureConnector.dtype` is deprecated" not in record.getMessage()
+)
 
 
 class DatasetInfo(NamedTuple):

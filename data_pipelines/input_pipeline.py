@@ -28,6 +28,8 @@ from pixel2mesh_jax.structures import Batch
 tf.config.set_visible_devices([], "GPU")  # the accelerator belongs to JAX
 
 SHUFFLE_BUFFER = 2048  # examples; about 0.25 MB each with 10,000 points
+# Features that stay compressed until the example is known to be used.
+ENCODED = ("rgba", "depth")
 
 
 class _Recipe(NamedTuple):
@@ -151,6 +153,21 @@ def example_ids(
     ]
 
 
+def decoded_records(
+    name: str, data_dir: Path, split: str, limit: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """Whole records, `limit` of them evenly spread over the split.
+
+    Raises:
+      InputError: the dataset or split does not exist or is empty.
+    """
+    builder = open_dataset(name, data_dir)
+    features = builder.info.features
+    for _, record in _selected(builder, split, limit):
+        images = {key: features[key].decode_example(record[key]) for key in ENCODED}
+        yield {key: value.numpy() for key, value in (record | images).items()}
+
+
 def _records(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
     """The records of a split in the order of the shards, images still encoded."""
     splits = builder.info.splits
@@ -164,7 +181,7 @@ def _records(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
     skip = tfds.decode.SkipDecoding()
     return builder.as_dataset(
         split=split,
-        decoders={"rgba": skip, "depth": skip},
+        decoders=dict.fromkeys(ENCODED, skip),
         read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
     )
 

@@ -26,9 +26,8 @@ VERTICES, REST = points(), points(seed=1)
 SURFACE, NORMALS = points(40, seed=2), points(40, seed=3)
 
 
-def normals_at(vertices):
-    """True normal nearest to each vertex; no particular length or sign."""
-    return NORMALS[np.asarray(nearest_index(vertices, SURFACE))]
+# True normal nearest to each of VERTICES; no particular length or sign.
+NEAREST_NORMALS = NORMALS[oracles.nearest(VERTICES, SURFACE)[0]]
 
 
 @jax.jit
@@ -52,7 +51,7 @@ def test_edge_length_matches_naive_loops(x64):
 
 def test_normal_matches_naive_loops(x64):
     expected = oracles.normal_loss(VERTICES, LEVEL.faces, SURFACE, NORMALS)
-    actual = losses.normal(VERTICES, LEVEL, normals_at(VERTICES))
+    actual = losses.normal(VERTICES, LEVEL, NEAREST_NORMALS)
     np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
@@ -71,7 +70,7 @@ def test_move_matches_naive_loops(x64):
 def test_counting_self_loops_scales_the_means_over_edges(x64):
     for loss in (
         functools.partial(losses.edge_length, VERTICES, LEVEL),
-        functools.partial(losses.normal, VERTICES, LEVEL, normals_at(VERTICES)),
+        functools.partial(losses.normal, VERTICES, LEVEL, NEAREST_NORMALS),
     ):
         np.testing.assert_allclose(
             loss(count_self_loops=True), SHARE_OF_EDGES * loss(), rtol=1e-12
@@ -89,7 +88,7 @@ def test_share_of_true_edges_in_the_released_file():
 
 
 def test_normal_ignores_sign_and_length_of_the_normals(x64):
-    normals = normals_at(VERTICES)
+    normals = NEAREST_NORMALS
     expected = losses.normal(VERTICES, LEVEL, normals)
     np.testing.assert_allclose(
         losses.normal(VERTICES, LEVEL, -7.0 * normals), expected, rtol=1e-10
@@ -127,17 +126,18 @@ def test_squared_norm_is_half_the_sum_of_squares_of_all_leaves():
 
 # Name -> loss of the vertices alone; what is nearest is decided at VERTICES.
 TRAINED_THROUGH = {
-    "chamfer": lambda v: chamfer(v, jnp.asarray(SURFACE)),
+    "chamfer": lambda v: chamfer(v, SURFACE.astype(v.dtype)),
     "edge": lambda v: losses.edge_length(v, LEVEL),
-    "normal": lambda v: losses.normal(v, LEVEL, normals_at(VERTICES)),
-    "laplacian": lambda v: losses.laplacian(v, jnp.asarray(REST), LEVEL),
-    "move": lambda v: losses.move(v, jnp.asarray(REST)),
+    "normal": lambda v: losses.normal(v, LEVEL, NEAREST_NORMALS.astype(v.dtype)),
+    "laplacian": lambda v: losses.laplacian(v, REST.astype(v.dtype), LEVEL),
+    "move": lambda v: losses.move(v, REST.astype(v.dtype)),
 }
 
 
 @pytest.mark.parametrize("name", TRAINED_THROUGH)
 def test_gradients(name, x64):
-    check_grads(TRAINED_THROUGH[name], (jnp.asarray(VERTICES),), 1, ["rev"], eps=1e-6)
+    loss = jax.jit(TRAINED_THROUGH[name])
+    check_grads(loss, (jnp.asarray(VERTICES),), 1, ["rev"], eps=1e-6)
 
 
 @pytest.mark.parametrize("name", ["laplacian", "move"])
@@ -146,19 +146,19 @@ def test_gradients_reach_the_mesh_before_the_stage(name, x64):
         "laplacian": lambda rest: losses.laplacian(VERTICES, rest, LEVEL),
         "move": lambda rest: losses.move(VERTICES, rest),
     }[name]
-    check_grads(loss, (jnp.asarray(REST),), 1, ["rev"])
+    check_grads(jax.jit(loss), (jnp.asarray(REST),), 1, ["rev"])
 
 
 @pytest.mark.parametrize("name", TRAINED_THROUGH)
 def test_coincident_vertices_have_finite_losses_and_gradients(name):
     collapsed = jnp.broadcast_to(jnp.array([[0.1, 0.2, -0.8]]), VERTICES.shape)
-    value, gradient = jax.value_and_grad(TRAINED_THROUGH[name])(collapsed)
+    value, gradient = jax.jit(jax.value_and_grad(TRAINED_THROUGH[name]))(collapsed)
     assert np.isfinite(value)
     assert np.isfinite(gradient).all()
 
 
 def test_zero_normals_have_finite_gradients():
-    gradient = jax.grad(losses.normal)(
+    gradient = jax.jit(jax.grad(losses.normal))(
         jnp.asarray(VERTICES, jnp.float32), LEVEL, jnp.zeros(VERTICES.shape)
     )
     np.testing.assert_array_equal(gradient, 0)
@@ -178,14 +178,14 @@ def test_terms_match_the_published_losses(data_dir, stage, x64):
     recorded = np.load(data_dir / "oracles" / "p2m_losses.npz")
     path = data_dir / "shapenet_sample" / "info_ellipsoid.dat"
     level = topology.make_topology(*oracles.released_levels(path)[stage])
-    rows = zip(
+    inputs = (
         recorded[f"pred_{stage + 1}"].astype(np.float64),
         recorded[f"before_{stage + 1}"].astype(np.float64),
         recorded["gt_points"].astype(np.float64),
         recorded["gt_normals"].astype(np.float64),
-        strict=True,
     )
-    actual = np.mean([_terms(*row, level) for row in rows], axis=0)
+    terms = jax.jit(jax.vmap(functools.partial(_terms, level=level)))(*inputs)
+    actual = np.mean(terms, axis=1)
     expected = recorded["terms_f64"][stage]
     if stage == 0:  # the program does not compute `move` here
         actual[4] = 0
@@ -208,13 +208,13 @@ def _terms(vertices, rest, surface, normals, level):
 @pytest.mark.parametrize("stage", [0, 1, 2])
 def test_nearest_points_match_the_published_program(data_dir, stage):
     recorded = np.load(data_dir / "oracles" / "p2m_losses.npz")
-    for i in range(2):
-        vertices, surface = recorded[f"pred_{stage + 1}"][i], recorded["gt_points"][i]
-        index = np.asarray(nearest_index(vertices, surface))
+    vertices, points = recorded[f"pred_{stage + 1}"], recorded["gt_points"]
+    indices = jax.jit(jax.vmap(nearest_index))(vertices, points)
+    for i, index in enumerate(np.asarray(indices)):
         expected = recorded[f"nearest_gt_index_{stage + 1}"][i]
         np.testing.assert_allclose(
-            np.sum((vertices - surface[index]) ** 2, axis=1),
-            np.sum((vertices - surface[expected]) ** 2, axis=1),
+            np.sum((vertices[i] - points[i, index]) ** 2, axis=1),
+            np.sum((vertices[i] - points[i, expected]) ** 2, axis=1),
             rtol=1e-5,
             atol=1e-9,
         )
@@ -228,7 +228,7 @@ def test_chamfer_and_gradient_match_pytorch3d(data_dir):
     def loss(x, y):
         return jnp.mean(jax.vmap(chamfer)(x, y))
 
-    value, gradients = jax.value_and_grad(loss, (0, 1))(x, y)
+    value, gradients = jax.jit(jax.value_and_grad(loss, (0, 1)))(x, y)
     np.testing.assert_allclose(value, recorded["mean/loss"], rtol=1e-5)
     np.testing.assert_allclose(gradients[0], recorded["mean/grad_x"], atol=1e-6)
     np.testing.assert_allclose(gradients[1], recorded["mean/grad_y"], atol=1e-6)

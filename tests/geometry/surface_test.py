@@ -16,6 +16,9 @@ DEGENERATE_VERTICES = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [2, 0, 0]], np.
 DEGENERATE_FACES = np.array([[0, 1, 3], [0, 1, 2], [2, 2, 2]], np.int32)
 
 
+sample_points = jax.jit(surface.sample_points, static_argnums=3)
+
+
 def arrays(mesh, dtype=np.float32):
     return mesh.vertices.astype(dtype), mesh.faces.astype(np.int32)
 
@@ -99,9 +102,9 @@ def test_faces_without_area_have_zero_normals_and_finite_gradients():
         [[0, 0, 0], [0, 0, 1], [0, 0, 0]],
     )
     for function in (area, normal):
-        gradient = jax.grad(lambda v, f=function: f(v, DEGENERATE_FACES).sum())(
-            jnp.asarray(DEGENERATE_VERTICES)
-        )
+        gradient = jax.jit(
+            jax.grad(lambda v, f=function: f(v, DEGENERATE_FACES).sum())
+        )(jnp.asarray(DEGENERATE_VERTICES))
         assert np.isfinite(gradient).all()
 
 
@@ -122,12 +125,13 @@ def test_unused_vertex_has_a_zero_normal():
 def test_gradients(function, x64):
     vertices, faces = arrays(trimesh.creation.icosahedron(), np.float64)
     vertices += 0.1 * np.random.default_rng(0).normal(size=vertices.shape)
-    check_grads(lambda v: function(v, faces), (jnp.asarray(vertices),), 1, ["rev"])
+    compiled = jax.jit(lambda v: function(v, faces))
+    check_grads(compiled, (jnp.asarray(vertices),), 1, ["rev"])
 
 
 def test_gradient_of_the_volume_is_a_third_of_the_area_vectors():
     vertices, faces = map(jnp.asarray, arrays(SPHERE))
-    gradient = jax.grad(surface.signed_volume)(vertices, faces)
+    gradient = jax.jit(jax.grad(surface.signed_volume))(vertices, faces)
     vectors = SPHERE.face_normals * SPHERE.area_faces[:, None] / 3
     expected = np.zeros_like(gradient)
     np.add.at(expected, SPHERE.faces, vectors[:, None, :])
@@ -135,7 +139,7 @@ def test_gradient_of_the_volume_is_a_third_of_the_area_vectors():
 
 
 def test_samples_lie_in_faces_that_have_their_normals(getkey):
-    points, normals = surface.sample_points(getkey(), *arrays(BOX), 2000)
+    points, normals = sample_points(getkey(), *arrays(BOX), 20_000)
     half = np.array([0.5, 1.0, 1.5])
     assert np.all(np.abs(points) <= half + 1e-6)
     axis = np.argmax(np.abs(normals), axis=1)
@@ -145,7 +149,7 @@ def test_samples_lie_in_faces_that_have_their_normals(getkey):
 
 def test_samples_are_uniform_over_the_area(getkey):
     num_points = 20_000
-    points, normals = surface.sample_points(getkey(), *arrays(BOX), num_points)
+    points, normals = sample_points(getkey(), *arrays(BOX), num_points)
     # Pairs of sides of 6, 3 and 2 square units; four standard deviations.
     share = np.abs(normals).mean(axis=0)
     np.testing.assert_allclose(share, np.array([6, 3, 2]) / 11, atol=0.015)
@@ -158,7 +162,7 @@ def test_samples_are_uniform_over_the_area(getkey):
 def test_faces_of_zero_area_are_never_drawn(getkey):
     vertices = jnp.concatenate([DEGENERATE_VERTICES, jnp.full((1, 3), 9.0)])
     faces = np.array([[4, 4, 4], [0, 1, 2], [4, 4, 4], [0, 2, 1], [4, 4, 4]], np.int32)
-    points, normals = surface.sample_points(getkey(), vertices, faces, 5000)
+    points, normals = sample_points(getkey(), vertices, faces, 5000)
     assert np.max(points) <= 1
     np.testing.assert_allclose(np.abs(normals[:, 2]), 1)
 
@@ -166,15 +170,15 @@ def test_faces_of_zero_area_are_never_drawn(getkey):
 def test_samples_of_a_mesh_without_area_stay_on_it(getkey):
     vertices = np.ones((3, 3), np.float32)
     faces = np.array([[0, 1, 2]], np.int32)
-    points, normals = surface.sample_points(getkey(), vertices, faces, 5)
+    points, normals = sample_points(getkey(), vertices, faces, 5)
     np.testing.assert_allclose(points, 1, rtol=1e-6)
     np.testing.assert_array_equal(normals, 0)
 
 
 def test_same_key_gives_the_same_samples(getkey):
     key = getkey()
-    first = surface.sample_points(key, *arrays(SPHERE), 50)
-    second = surface.sample_points(key, *arrays(SPHERE), 50)
+    first = sample_points(key, *arrays(SPHERE), 50)
+    second = sample_points(key, *arrays(SPHERE), 50)
     np.testing.assert_array_equal(first[0], second[0])
 
 
@@ -182,8 +186,9 @@ def test_gradient_of_the_samples(getkey, x64):
     vertices, faces = arrays(trimesh.creation.icosahedron(), np.float64)
     key = getkey()
 
+    @jax.jit
     def sample(scale):  # scaling keeps the relative areas, so the faces drawn too
-        return surface.sample_points(key, scale * vertices, faces, 20)[0]
+        return sample_points(key, scale * vertices, faces, 20)[0]
 
     check_grads(sample, (jnp.asarray(1.0),), 1, ["rev"])
 
@@ -208,7 +213,7 @@ def test_samples_match_the_statistics_of_the_surface(data_dir, getkey, number):
     recorded = np.load(data_dir / "oracles" / "p3d_subdivide_sample.npz")
     vertices, faces = recorded[f"in{number}/verts"], recorded[f"in{number}/faces"]
     num_points = 20_000
-    points, _ = surface.sample_points(getkey(), vertices, faces, num_points)
+    points, _ = sample_points(getkey(), vertices, faces, num_points)
     mean = recorded[f"sample{number}/exact_mean"]
     second = recorded[f"sample{number}/exact_second_moment"]
     sigma = np.sqrt((np.diag(second) - mean**2) / num_points)
