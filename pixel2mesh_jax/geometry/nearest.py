@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from pixel2mesh_jax.structures import Array
 
 # Points of `b` per loop iteration, unrolled into one fused kernel.
-BLOCK = 64
+BLOCK = 32
 
 
 def nearest_index(a: Float[Array, "N D"], b: Float[Array, "M D"]) -> Int[Array, " N"]:

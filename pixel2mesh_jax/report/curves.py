@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pixel2mesh_jax.errors import InputError
@@ -19,8 +18,10 @@ Curve = tuple[np.ndarray, np.ndarray]
 COLUMNS = 3
 PANEL_SIZE = (3.4, 2.3)
 MAX_POINTS = 300
-# Line colours that read on light and on dark pages.
-PALETTE = ("#3b82c4", "#e07b39", "#4caf7a", "#b05fc0", "#c9a227")
+# Curves of fewer points get a dot at each.
+FEW_POINTS = 10
+# Reads on light and on dark pages.
+LINE_COLOR = "#3b82c4"
 # Text and axes are drawn in this colour; the text colour of the page replaces it.
 _PAGE_COLOR = "#010203"
 _STYLE = {
@@ -31,6 +32,7 @@ _STYLE = {
     "axes.edgecolor": _PAGE_COLOR,
     "axes.labelcolor": _PAGE_COLOR,
     "axes.titlesize": 10,
+    "lines.linewidth": 1.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "text.color": _PAGE_COLOR,
@@ -67,20 +69,18 @@ def read_scalars(path: str | pathlib.Path) -> dict[str, Curve]:
 def curves_svg(scalars: Mapping[str, Curve]) -> str:
     """Draws the scalars over the steps, `<svg>...</svg>` with a transparent ground.
 
-    Scalars that differ only in what stands before the last "/" (train/loss, val/loss)
-    share a panel. The value axis is logarithmic where all values are positive.
+    The value axis is logarithmic where all values are positive. Names without "/" come
+    first.
     """
-    panels: dict[str, dict[str, Curve]] = {}
-    for name, curve in scalars.items():
-        panels.setdefault(name.rpartition("/")[2], {})[name] = curve
-    rows = -(-len(panels) // COLUMNS)
+    names = sorted(scalars, key=lambda name: (name.count("/"), name))
+    rows = max(-(-len(names) // COLUMNS), 1)
     with matplotlib.rc_context(_STYLE):
         width, height = PANEL_SIZE
-        figure = Figure((width * COLUMNS, height * max(rows, 1)), layout="constrained")
-        axes = figure.subplots(max(rows, 1), COLUMNS, squeeze=False).ravel()
-        for axis, (title, curves) in zip(axes, panels.items(), strict=False):
-            _draw_panel(axis, title, curves)
-        for axis in axes[len(panels) :]:
+        figure = Figure((width * COLUMNS, height * rows), layout="constrained")
+        axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+        for axis, name in zip(axes, names, strict=False):
+            _draw_panel(axis, name, *scalars[name])
+        for axis in axes[len(names) :]:
             axis.remove()
         return _svg(figure)
 
@@ -99,25 +99,15 @@ def _rows(path):
         yield row
 
 
-def _draw_panel(axis: Axes, title: str, curves: Mapping[str, Curve]) -> None:
-    for number, (name, curve) in enumerate(curves.items()):
-        steps, values = _thinned(*curve)
-        axis.plot(
-            steps,
-            values,
-            color=PALETTE[number % len(PALETTE)],
-            linewidth=1.6,
-            marker="o" if len(steps) < 10 else None,
-            markersize=3,
-            label=name.rpartition("/")[0] or name,
-        )
-    if all((values > 0).all() for _, values in curves.values()):
+def _draw_panel(axis, name, steps, values):
+    steps, values = _thinned(steps, values)
+    marker = "o" if len(steps) < FEW_POINTS else None
+    axis.plot(steps, values, color=LINE_COLOR, marker=marker, markersize=3)
+    if (values > 0).all():
         axis.set_yscale("log")
-    axis.set_title(title)
+    axis.set_title(name)
     axis.grid(True)
     axis.margins(x=0.02)
-    if len(curves) > 1:
-        axis.legend(frameon=False, fontsize=8)
 
 
 def _thinned(steps, values):

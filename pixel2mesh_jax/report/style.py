@@ -81,6 +81,7 @@ tfoot { font-weight: 600; }
 .curves svg {
   display: block; width: 100%; height: auto; max-width: 1100px; margin: auto;
 }
+.command { white-space: pre-wrap; overflow-wrap: anywhere; }
 summary { cursor: pointer; color: var(--accent); }
 @media (max-width: 560px) {
   header, main, footer { padding-left: 14px; padding-right: 14px; }

@@ -164,9 +164,9 @@ def test_long_curves_stay_small():
     assert "currentColor" in svg
 
 
-def test_curves_with_the_same_last_name_share_a_panel():
+def test_every_scalar_has_a_panel():
     curve = (np.arange(5), np.arange(5.0))
-    one = curves.curves_svg({"train/loss": curve, "val/loss": curve})
-    two = curves.curves_svg({"train/loss": curve, "val/edge": curve})
-    assert one.count('id="axes_') == 1
-    assert two.count('id="axes_') == 2
+    svg = curves.curves_svg(dict.fromkeys(("loss", "loss/edge", "val/x"), curve))
+    assert svg.count('id="axes_') == 3
+    for name in ("loss", "loss/edge", "val/x"):
+        assert f">{name}</text>" in svg

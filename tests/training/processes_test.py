@@ -1,0 +1,221 @@
+"""Whole programs as a user starts them: kill -9, devices, bad input."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from pixel2mesh_jax.training import checkpoints
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+SMALL = (
+    "--config.image_size=32",
+    "--config.num_points=100",
+    "--config.model.encoder_width=0.05",
+    "--config.model.hidden_features=8",
+    "--config.model.last_features=8",
+    "--config.model.num_blocks=1",
+    "--config.log_every=1",
+    "--config.checkpoint_every=2",
+    "--config.eval_every=0",
+    "--config.eval_limit=4",
+)
+TIMEOUT = 300  # seconds that one program may take
+
+
+def command(module, *arguments):
+    return [sys.executable, "-m", module, *map(str, arguments)]
+
+
+def environment(num_devices=1):
+    return os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_NUM_CPU_DEVICES": str(num_devices),
+    }
+
+
+def start(module, *arguments, num_devices=1):
+    return subprocess.run(
+        command(module, *arguments),
+        cwd=REPOSITORY,
+        env=environment(num_devices),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+
+
+def model(*arguments, num_devices=1, config="configs/rgbd.py:tiny"):
+    return start(
+        "pixel2mesh_jax.main", "--config", config, *arguments, num_devices=num_devices
+    )
+
+
+def losses_of(workdir):
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line)["loss"] for line in lines]
+
+
+def parameters_of(workdir):
+    with checkpoints.open_checkpoints(workdir) as saved:
+        return saved.load(saved.latest.step)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """The embedded data set, one object per category and split."""
+    folder = tmp_path_factory.mktemp("data")
+    few = ("--train", 1, "--val", 1, "--test", 1, "--views", 1, "--num_points", 300)
+    built = start(
+        "data_pipelines.build", "procedural_shapes", "--data_dir", folder, *few
+    )
+    assert built.returncode == 0, built.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """An uninterrupted run of ten steps on one device."""
+    workdir = tmp_path_factory.mktemp("trained")
+    done = model(*train_flags(workdir, data))
+    assert done.returncode == 0, done.stderr
+    return workdir
+
+
+def train_flags(workdir, data, num_steps=10):
+    return (
+        "--workdir",
+        workdir,
+        f"--config.data_dir={data}",
+        f"--config.num_steps={num_steps}",
+        "--config.batch_size=8",
+        *SMALL,
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Sharding info not provided")
+def test_killed_and_restarted_equals_uninterrupted(trained, data, tmp_path):
+    flags = train_flags(tmp_path, data)
+    program = subprocess.Popen(
+        command("pixel2mesh_jax.main", "--config", "configs/rgbd.py:tiny", *flags),
+        cwd=REPOSITORY,
+        env=environment(),
+    )
+    deadline = time.monotonic() + TIMEOUT
+    while not (tmp_path / "checkpoints" / "4").is_dir():
+        assert program.poll() is None, "the training ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    program.send_signal(signal.SIGKILL)
+    program.wait()
+    resumed = model(*flags)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Resuming after step" in resumed.stdout
+    assert losses_of(tmp_path) == losses_of(trained)
+    compare = np.testing.assert_array_equal
+    import jax
+
+    jax.tree.map(compare, parameters_of(tmp_path), parameters_of(trained))
+
+
+def test_eight_devices_give_the_losses_of_one(trained, data, tmp_path):
+    done = model(*train_flags(tmp_path, data), num_devices=8)
+    assert done.returncode == 0, done.stderr
+    assert "8 x cpu" in done.stdout
+    np.testing.assert_allclose(losses_of(tmp_path), losses_of(trained), rtol=1e-5)
+
+
+def test_evaluation_writes_table_metrics_and_report(trained, data):
+    done = model(*train_flags(trained, data), "--mode", "eval")
+    assert done.returncode == 0, done.stderr
+    assert "mean over categories" in done.stdout
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert set(metrics["protocols"]) == {"pixel2mesh", "surface"}
+    assert metrics["num_samples"] == 10
+    assert "<html" in (trained / "report.html").read_text()
+
+
+def test_exported_views_become_closed_meshes(trained, data, tmp_path):
+    views, meshes = tmp_path / "views", tmp_path / "meshes"
+    options = ("--data_dir", data, "--count", 2, "--output", views)
+    exported = start("data_pipelines.export", "procedural_shapes", *options)
+    assert exported.returncode == 0, exported.stderr
+    flags = ("--input", views, "--output", meshes, "--format", "ply", "--stages")
+    done = model(
+        "--workdir", trained, "--mode", "reconstruct", *SMALL, *flags, num_devices=1
+    )
+    assert done.returncode == 0, done.stderr
+    written = sorted(path for path in meshes.glob("*.ply") if "stage" not in path.name)
+    assert len(written) == 2
+    for path in written:
+        mesh = trimesh.load_mesh(path, process=False)
+        assert len(mesh.vertices) == 2466
+        assert mesh.is_watertight
+        assert mesh.volume > 0
+    assert len(list(meshes.glob("*_stage?.ply"))) == 6
+    assert len(list(meshes.glob("*_preview.png"))) == 2
+
+
+def bad_picture(folder):
+    (folder / "text.png").write_text("not a picture")
+    Image.fromarray(np.zeros((1, 1, 4), np.uint8)).save(folder / "dot.png")
+    Image.fromarray(np.full((64, 64, 4), 200, np.uint8)).save(folder / "good.png")
+    np.save(folder / "other_size.npy", np.ones((32, 64), np.float32))
+    np.save(folder / "nan.npy", np.full((64, 64), np.nan, np.float32))
+
+
+BAD_INPUT = {
+    "missing file": (("--input", "absent.png"), "absent.png"),
+    "text renamed": (("--input", "text.png"), "text.png"),
+    "one pixel": (("--input", "dot.png"), "1x1"),
+    "depth of another size": (
+        ("--input", "good.png", "--depth", "other_size.npy"),
+        "64x64.*64x32|64x32.*64x64|32",
+    ),
+    "depth with NaN": (("--input", "good.png", "--depth", "nan.npy"), "(?i)nan"),
+    "unknown field": (("--config.batchsize=3",), "batch_size"),
+    "unknown mode": (("--mode", "paint"), "train"),
+    "other model": (
+        ("--input", "good.png", "--config.model.hidden_features=9"),
+        "does not fit.*conv_in",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_one_line_and_exit_code_2(case, trained, tmp_path):
+    import re
+
+    bad_picture(tmp_path)
+    arguments, message = BAD_INPUT[case]
+    paths = {path.name: str(path) for path in tmp_path.iterdir()}
+    arguments = [paths.get(argument, argument) for argument in arguments]
+    done = model(
+        "--workdir", trained, "--mode", "reconstruct", *SMALL, *arguments,
+        "--output", tmp_path / "out",
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert re.search(message, done.stderr, re.DOTALL), done.stderr
+    first, *rest = done.stderr.strip().splitlines()
+    assert first.startswith("error: ")
+    assert all(line.startswith("  ") for line in rest)
+
+
+def test_reconstruction_does_not_import_tensorflow(trained, tmp_path):
+    bad_picture(tmp_path)
+    program = (
+        "import sys; from pixel2mesh_jax import main, reconstruct; "
+        "from pixel2mesh_jax.training import loop; "
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY).returncode == 0
