@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import tempfile
 
 import jax
 import pytest
@@ -13,6 +14,12 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent
 DATA = pathlib.Path(os.environ.get("P2M_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+# Programs that several tests compile are compiled once, also those of subprocesses.
+CACHE = pathlib.Path(tempfile.gettempdir()) / f"pixel2mesh_jax_tests_{os.getuid()}"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
 
 
 def pytest_configure(config):

@@ -10,7 +10,6 @@ import contextlib
 import importlib
 import io
 import json
-import os
 import shutil
 import sys
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Writes views of a dataset as files, as a user would bring them.
 
-    python -m data_pipelines.export procedural_shapes --split test --count 3 --output in/
+    python -m data_pipelines.export procedural_shapes --count 3 --output views
 
 Every view becomes `<name>.png` (RGBA), `<name>_depth.png` (16 bit, millimetres; only
 if the dataset has depth) and `<name>_camera.json` (pinhole matrix, pixels).
@@ -25,9 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code: 0, or 2 after one line about what is wrong."""
     options = _parse(arguments)
     try:
-        views = read_views(
-            options.name, options.data_dir, options.split, options.count
-        )
+        views = read_views(options.name, options.data_dir, options.split, options.count)
         for name, view in views:
             write_view(pathlib.Path(options.output), name, view)
     except (InputError, OSError) as error:

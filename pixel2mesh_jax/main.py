@@ -6,11 +6,13 @@
 TensorFlow is imported by the modes that read datasets, not by reconstruction.
 """
 
+import os
 import pathlib
 import sys
 
+import jax
 import numpy as np
-from absl import app, flags, logging
+from absl import app, flags
 from ml_collections import config_flags
 from rich.console import Console
 
@@ -86,9 +88,16 @@ def main(arguments: list[str]) -> None:
     for name, example in EXAMPLES.items():
         if getattr(FLAGS, name) is None:
             raise InputError(f"--{name} is missing; for example --{name} {example}")
-    logging.set_verbosity(logging.ERROR)  # TFDS warns of itself
+    _keep_compiled_programs()
     modes = {"train": _train, "eval": _evaluate, "reconstruct": _reconstruct}
     modes[FLAGS.mode](FLAGS.config, pathlib.Path(FLAGS.workdir), Console())
+
+
+def _keep_compiled_programs():
+    """Compiles a program once per machine; JAX_COMPILATION_CACHE_DIR overrides."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = pathlib.Path.home() / ".cache" / "pixel2mesh_jax"
+        jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 def _train(config, workdir, console):
@@ -143,8 +152,6 @@ def _reconstruct(config, workdir, console):
 
 def _dataset(config):
     """Description of the dataset, training batches from a step on, one eval pass."""
-    import jax
-
     from data_pipelines import input_pipeline
 
     where = (config.dataset, config.data_dir)

@@ -27,6 +27,8 @@ def test_notebooks_run(repository, tmp_path, monkeypatch):
     monkeypatch.setenv("P2M_TINY", "1")
     monkeypatch.setenv("PYTHONPATH", str(repository))
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    # Compile fast rather than run fast.
+    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0")
     for name in NOTEBOOKS:
         notebook = read(repository, name)
         nbclient.NotebookClient(

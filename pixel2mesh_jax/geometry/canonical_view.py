@@ -14,9 +14,9 @@ and scale depth along.
     +------------------+               +--------+
 
 Between the two frames the pixel of a point stays and its depth is mapped by
-`z' = 0.72 + scale (z - z_object)`, where `scale` makes the object as deep as it is wide:
-weak perspective. The map has an exact inverse, which puts a predicted mesh back into
-the real camera frame in real metres.
+`z' = 0.72 + scale (z - z_object)`, where `scale` makes the object as deep as it is
+wide: weak perspective. The map has an exact inverse, which puts a predicted mesh back
+into the real camera frame in real metres.
 
 Everything is numpy on the host; lengths are metres.
 """

