@@ -19,7 +19,7 @@ from rich.console import Console
 from pixel2mesh_jax import reconstruct
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import templates
-from pixel2mesh_jax.report import gallery, page, preview
+from pixel2mesh_jax.report import held_out, page, preview
 from pixel2mesh_jax.structures import Batch, Outputs
 from pixel2mesh_jax.training import checkpoints, evaluate, loop, scalars
 
@@ -126,7 +126,9 @@ def _evaluate(config, workdir, console):
     )
     evaluate.write_metrics(workdir / "metrics.json", metrics)
     evaluate.print_table(metrics, console)
-    samples = _report_samples(config, predict, info, eval_batches)
+    split = config.eval.split
+    shown = eval_batches(split, REPORT_SAMPLES)
+    samples = held_out.report_samples(predict, shown, info.categories, split)
     _write_report(config, workdir, metrics, samples)
     console.print(f"Wrote {workdir / 'metrics.json'} and {workdir / 'report.html'}")
 
@@ -203,31 +205,6 @@ def _draw(batch: Batch, outputs: Outputs) -> np.ndarray:
         np.asarray(mesh.topology.faces),
         None if mesh.colors is None else np.asarray(mesh.colors[0]),
     )
-
-
-def _report_samples(config, predict, info, eval_batches):
-    """Held-out views with their predictions, evenly spread over the split."""
-    samples = []
-    for batch in eval_batches(config.eval.split, REPORT_SAMPLES):
-        meshes = predict(batch).meshes
-        for row in np.flatnonzero(batch.weight > 0):
-            colors = meshes[-1].colors
-            samples.append(
-                gallery.ReportSample(
-                    name=f"{config.eval.split} {len(samples) + 1}",
-                    category=info.categories[batch.category[row]],
-                    rgb=batch.rgb[row],
-                    depth=batch.depth[row],
-                    intrinsics=batch.intrinsics[row],
-                    stages=tuple(np.asarray(mesh.vertices[row]) for mesh in meshes),
-                    stage_faces=tuple(np.asarray(m.topology.faces) for m in meshes),
-                    true_points=batch.points[row],
-                    true_normals=batch.normals[row],
-                    true_colors=batch.colors[row],
-                    colors=None if colors is None else np.asarray(colors[row]),
-                )
-            )
-    return samples
 
 
 def _write_report(config, workdir, metrics, samples):

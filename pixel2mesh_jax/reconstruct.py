@@ -25,8 +25,9 @@ from pixel2mesh_jax.structures import Batch, Outputs, View
 FITS = ("auto", "always", "never")
 FORMATS = tuple(suffix[1:] for suffix in meshes.SAVE_SUFFIXES)
 # What `Reconstruction.frame` says.
-CANONICAL_FRAME = "canonical camera, Pixel2Mesh metres"
-PICTURE_FRAME = "camera of the picture, metres"
+METRIC_FRAME = "camera of the picture, metres"
+PICTURE_FRAME = "camera of the picture, Pixel2Mesh metres"
+CANONICAL_FRAME = "camera of the cut-out square, Pixel2Mesh metres"
 
 Path = str | pathlib.Path
 logger = logging.getLogger(__name__)
@@ -173,7 +174,7 @@ def _reconstruct_view(predict, view, picture, path, image_size, fit, stages):
     strip = preview.preview(
         batch.rgb[0], batch.depth[0], batch.intrinsics[0], *predicted[-1]
     )
-    metric = view.depth.any()
+    metric = bool(view.depth.any())
     if fitted is not None and metric:
         predicted = [
             mesh._replace(
@@ -195,8 +196,14 @@ def _reconstruct_view(predict, view, picture, path, image_size, fit, stages):
         preview=strip_path,
         volume=float(surface.signed_volume(*predicted[-1][:2])),
         watertight=_is_watertight(predicted[-1]),
-        frame=PICTURE_FRAME if metric or fitted is None else CANONICAL_FRAME,
+        frame=_frame(fitted, metric),
     )
+
+
+def _frame(fitted, metric):
+    if metric:
+        return METRIC_FRAME
+    return PICTURE_FRAME if fitted is None else CANONICAL_FRAME
 
 
 def _run_folder(run, found):

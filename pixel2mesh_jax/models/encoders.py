@@ -47,7 +47,7 @@ class Conv18(nn.Module):
       dtype: of the computation; parameters are float32.
     """
 
-    width: float = 1.0
+    width: float | int = 1.0
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -131,7 +131,7 @@ class ResNet(nn.Module):
 
     stage_sizes: Sequence[int]
     block: type[nn.Module]
-    width: int = 64
+    width: float | int = 64
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -139,6 +139,7 @@ class ResNet(nn.Module):
         self, image: Float[Array, "B H W C"], train: bool
     ) -> list[Float[Array, "B _ _ _"]]:
         """Feature maps at 1/4, 1/8, 1/16 and 1/32 of the image, fine to coarse."""
+        width = max(1, round(self.width))
         conv = functools.partial(_torch_conv, dtype=self.dtype)
         norm = functools.partial(
             nn.BatchNorm,
@@ -147,13 +148,13 @@ class ResNet(nn.Module):
             momentum=0.9,
             dtype=self.dtype,
         )
-        x = nn.relu(norm(name="bn1")(conv(self.width, 7, 2, name="conv1")(image)))
+        x = nn.relu(norm(name="bn1")(conv(width, 7, 2, name="conv1")(image)))
         x = nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
         taps = []
         for stage, size in enumerate(self.stage_sizes):
             for index in range(size):
                 x = self.block(
-                    channels=self.width * 2**stage,
+                    channels=width * 2**stage,
                     stride=2 if stage > 0 and index == 0 else 1,
                     conv=conv,
                     norm=norm,

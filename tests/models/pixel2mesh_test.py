@@ -8,28 +8,9 @@ import numpy as np
 import pytest
 
 from pixel2mesh_jax import objectives
-from pixel2mesh_jax.geometry import camera, templates
+from pixel2mesh_jax.geometry import templates
 from pixel2mesh_jax.models import encoders, pixel2mesh
-from pixel2mesh_jax.structures import Batch
-
-SIZE, POINTS = 32, 50
-
-
-def make_batch(batch_size=2, seed=0):
-    rng = np.random.default_rng(seed)
-    uniform = lambda *shape: rng.random(shape, dtype=np.float32)  # noqa: E731
-    image = (batch_size, SIZE, SIZE)
-    return Batch(
-        rgb=uniform(*image, 3),
-        depth=0.6 + 0.4 * uniform(*image),
-        mask=np.ones(image, np.float32),
-        intrinsics=np.tile(camera.r2n2_intrinsics(SIZE), (batch_size, 1, 1)),
-        points=0.4 * uniform(batch_size, POINTS, 3) - np.float32([0.2, 0.2, 1.0]),
-        normals=uniform(batch_size, POINTS, 3) - 0.5,
-        colors=uniform(batch_size, POINTS, 3),
-        category=np.zeros(batch_size, np.int32),
-        weight=np.ones(batch_size, np.float32),
-    )
+from tests.batches import SIZE, make_batch
 
 
 def make_model(encoder=None, **options):
@@ -119,7 +100,7 @@ def test_graph_network_has_the_published_number_of_parameters(hidden, last, expe
         last_features=last,
     )
     init = functools.partial(model.init, train=False)
-    shapes = jax.eval_shape(init, jax.random.key(0), make_batch(1), SMALL)
+    shapes = jax.eval_shape(init, jax.random.key(0), make_batch(batch_size=1), SMALL)
     params = dict(shapes["params"])
     del params["encoder"]
     assert sum(x.size for x in jax.tree.leaves(params)) == expected

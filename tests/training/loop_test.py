@@ -12,12 +12,11 @@ from rich.console import Console
 
 from configs import rgbd
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import camera
-from pixel2mesh_jax.structures import Batch
 from pixel2mesh_jax.training import checkpoints, devices, loop, scalars
 from pixel2mesh_jax.training.optimizer import make_optimizer, make_schedule
+from tests.batches import SIZE, make_batch
 
-SIZE = 32
+BATCH = 4
 
 
 def make_config(**changes):
@@ -35,36 +34,19 @@ def make_config(**changes):
     return config
 
 
-def make_batch(step, batch_size=4, num_points=60):
-    """A function of the step, as the input pipeline is."""
-    rng = np.random.default_rng(step)
-    uniform = lambda *shape: rng.random(shape, dtype=np.float32)  # noqa: E731
-    image = (batch_size, SIZE, SIZE)
-    normals = uniform(batch_size, num_points, 3) - 0.5
-    return Batch(
-        rgb=uniform(*image, 3),
-        depth=0.6 + 0.4 * uniform(*image),
-        mask=np.ones(image, np.float32),
-        intrinsics=np.tile(camera.r2n2_intrinsics(SIZE), (batch_size, 1, 1)),
-        points=0.4 * uniform(batch_size, num_points, 3) - np.float32([0.2, 0.2, 1.0]),
-        normals=normals,
-        colors=uniform(batch_size, num_points, 3),
-        category=np.zeros(batch_size, np.int32),
-        weight=np.ones(batch_size, np.float32),
-    )
-
-
 def make_data(num_validate=0, poison_at=None, breaks_at=None):
     def train(start_step):
         for step in itertools.count(start_step):
             if step == breaks_at:
                 raise ConnectionError("the disk went away")
-            batch = make_batch(step)
+            batch = make_batch(step, BATCH)
             if step == poison_at:
                 batch.points[0, 0, 0] = np.nan
             yield batch
 
-    return loop.Data(("thing",), train, lambda: iter([make_batch(99)]), num_validate)
+    return loop.Data(
+        ("thing",), train, lambda: iter([make_batch(99, BATCH)]), num_validate
+    )
 
 
 def run(workdir, config, **options):
@@ -148,7 +130,7 @@ def test_the_predictor_needs_only_the_workdir(finished):
     workdir, _ = finished
     predict, config = checkpoints.load_predictor(workdir)
     assert config.image_size == SIZE
-    assert predict(make_batch(0)).meshes[-1].vertices.shape == (4, 2466, 3)
+    assert predict(make_batch(0, BATCH)).meshes[-1].vertices.shape == (4, 2466, 3)
 
 
 def test_no_run_is_named(tmp_path):
