@@ -130,7 +130,7 @@ def _evaluate(config, workdir, console):
     shown = eval_batches(split, REPORT_SAMPLES)
     samples = held_out.report_samples(predict, shown, info.categories, split)
     _write_report(config, workdir, metrics, samples)
-    console.print(f"Wrote {workdir / 'metrics.json'} and {workdir / 'report.html'}")
+    _say(console, f"Wrote {workdir / 'metrics.json'} and {workdir / 'report.html'}")
 
 
 def _reconstruct(config, workdir, console):
@@ -149,7 +149,11 @@ def _reconstruct(config, workdir, console):
         file_format=FLAGS.format,
         stages=FLAGS.stages,
     )
-    console.print(f"Wrote {len(written)} reconstructions to {FLAGS.output}")
+    _say(console, f"Wrote {len(written)} reconstructions to {FLAGS.output}")
+
+
+def _say(console, text):
+    console.print(text, soft_wrap=True, highlight=False)
 
 
 def _dataset(config):

@@ -181,7 +181,9 @@ def _announce(console, workdir, config, start, state):
     console.print(
         f"Training {config.model.encoder} on {inputs}: {count:,} parameters, "
         f"{jax.device_count()} x {jax.devices()[0].device_kind}, "
-        f"batch {config.batch_size}, into {workdir}"
+        f"batch {config.batch_size}, into {workdir}",
+        soft_wrap=True,
+        highlight=False,
     )
     if start >= config.num_steps:
         console.print(f"Already trained: step {start} of {config.num_steps}.")
