@@ -155,13 +155,13 @@ def test_devices_must_share_the_batch():
 
 def test_accumulated_gradients_equal_one_large_batch():
     """Two steps of half the batch move the parameters like one step of all."""
-    config = make_config(num_steps=2, optimizer={"warmup_steps": 0, "clip_norm": 0.0})
+    settings = {"optimizer": {"warmup_steps": 0, "clip_norm": 0.0}}
     params = {"w": jnp.arange(3.0)}
     halves = [{"w": jnp.array([1.0, 2, 3])}, {"w": jnp.array([3.0, 0, 1])}]
     mean = {"w": (halves[0]["w"] + halves[1]["w"]) / 2}
-    once = make_optimizer(config)
+    once = make_optimizer(make_config(**settings))
     expected, _ = once.update(mean, once.init(params), params)
-    twice = make_optimizer(make_config(**config.to_dict() | {"grad_accumulation": 2}))
+    twice = make_optimizer(make_config(grad_accumulation=2, **settings))
     state = twice.init(params)
     first, state = twice.update(halves[0], state, params)
     second, _ = twice.update(halves[1], state, params)
