@@ -64,7 +64,8 @@ def model(*arguments, num_devices=1, config="configs/rgbd.py:tiny"):
 
 def losses_of(workdir):
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
-    return [json.loads(line)["loss"] for line in lines]
+    rows = [json.loads(line) for line in lines]
+    return [row["loss"] for row in rows if "loss" in row]
 
 
 def parameters_of(workdir):
@@ -170,13 +171,14 @@ def bad_picture(folder):
     Image.fromarray(np.zeros((1, 1, 4), np.uint8)).save(folder / "dot.png")
     Image.fromarray(np.full((64, 64, 4), 200, np.uint8)).save(folder / "good.png")
     np.save(folder / "other_size.npy", np.ones((32, 64), np.float32))
+    np.save(folder / "dot.npy", np.ones((1, 1), np.float32))
     np.save(folder / "nan.npy", np.full((64, 64), np.nan, np.float32))
 
 
 BAD_INPUT = {
     "missing file": (("--input", "absent.png"), "absent.png"),
     "text renamed": (("--input", "text.png"), "text.png"),
-    "one pixel": (("--input", "dot.png"), "1x1"),
+    "one pixel": (("--input", "dot.png", "--depth", "dot.npy"), "1x1"),
     "depth of another size": (
         ("--input", "good.png", "--depth", "other_size.npy"),
         "64x64.*64x32|64x32.*64x64|32",
