@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> None:
     for name, example in EXAMPLES.items():
         if getattr(FLAGS, name) is None:
             raise InputError(f"--{name} is missing; for example --{name} {example}")
-    logging.get_absl_logger().setLevel("ERROR")  # Orbax tells every detail
+    logging.set_verbosity(logging.WARNING)  # Orbax and JAX tell every detail
     _keep_compiled_programs()
     modes = {"train": _train, "eval": _evaluate, "reconstruct": _reconstruct}
     modes[FLAGS.mode](FLAGS.config, pathlib.Path(FLAGS.workdir), Console())
