@@ -20,6 +20,8 @@ def make_model(encoder=None, **options):
     )
 
 
+# Float32, through some 20 layers; with random weights the vertices reach +-50.
+ROUNDING = {"rtol": 1e-5, "atol": 1e-4}
 SMALL = templates.ellipsoid(num_vertices=12)  # 12 -> 42 -> 162 vertices
 
 
@@ -131,7 +133,7 @@ def test_a_batch_of_two_equals_two_batches_of_one(template):
     for row in range(2):
         single = jax.tree.map(lambda x, row=row: x[row : row + 1], batch)
         alone = apply(model, single, template).meshes[-1].vertices
-        np.testing.assert_allclose(together[row], alone[0], atol=1e-5)
+        np.testing.assert_allclose(together[row], alone[0], **ROUNDING)
 
 
 def test_pooled_features_vary_over_the_vertices(template):
@@ -153,7 +155,7 @@ def test_pooling_follows_the_camera_of_each_sample(template):
     model = make_model()
     same = apply(model, batch, template).meshes[-1].vertices
     moved = apply(model, batch._replace(intrinsics=shifted), template)
-    np.testing.assert_allclose(moved.meshes[-1].vertices[0], same[0], atol=1e-5)
+    np.testing.assert_allclose(moved.meshes[-1].vertices[0], same[0], **ROUNDING)
     assert np.abs(moved.meshes[-1].vertices[1] - same[1]).max() > 1e-4
 
 
