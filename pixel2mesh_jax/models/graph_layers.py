@@ -14,6 +14,8 @@ from jaxtyping import Float
 from pixel2mesh_jax.geometry import graph as graphs
 from pixel2mesh_jax.structures import Array
 
+MEAN_DEGREE = 6  # of a large closed triangle mesh, by Euler's formula
+
 MeshGraph = Any  # a jraph.GraphsTuple; jraph is known to geometry/graph.py only
 Unpool = Callable[[Array], Array]
 
@@ -59,9 +61,11 @@ class GraphConv(nn.Module):
     def _linear(self, nodes):
         """X W0 and X W1 (+ b1), as one matrix product."""
         shape = (nodes.shape[-1], self.features)
-        init = nn.initializers.glorot_uniform()
-        kernels = [self.param(name, init, shape) for name in ("own", "neighbor")]
-        kernel = jnp.concatenate(kernels, axis=1).astype(self.dtype)
+        glorot = nn.initializers.glorot_uniform()
+        neighbor_init = _mean_of_neighbors if self.operator == "sum" else glorot
+        own = self.param("own", glorot, shape)
+        neighbor = self.param("neighbor", neighbor_init, shape)
+        kernel = jnp.concatenate([own, neighbor], axis=1).astype(self.dtype)
         own, neighbor = jnp.split(nodes.astype(self.dtype) @ kernel, 2, axis=-1)
         if self.operator == "sum":
             neighbor = neighbor + self._bias("neighbor_bias")
@@ -70,6 +74,15 @@ class GraphConv(nn.Module):
     def _bias(self, name):
         bias = self.param(name, nn.initializers.zeros, (self.features,))
         return bias.astype(self.dtype)[None, None]
+
+
+def _mean_of_neighbors(key, shape, dtype=jnp.float32):
+    """Glorot over the mean degree: a sum over neighbours starts as their mean.
+
+    Plain Glorot multiplies the signal by about the degree in every layer, which
+    overflows float32 in the backward pass of the 43 layers.
+    """
+    return nn.initializers.glorot_uniform()(key, shape, dtype) / MEAN_DEGREE
 
 
 class GraphResBlock(nn.Module):

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from pixel2mesh_jax.geometry import graph, templates, topology
-from pixel2mesh_jax.models.graph_layers import GraphConv, GraphResBlock
+from pixel2mesh_jax.models.graph_layers import (
+    GraphConv,
+    GraphResBlock,
+    GraphResNet,
+)
 
 COARSE, FINE = templates.ellipsoid().levels[:2]
 
@@ -59,6 +63,19 @@ def test_unpooling_after_the_products_is_exact(operator, getkey):
     early = conv.apply({"params": params}, fine, unpool(nodes)).nodes
     late = conv.apply({"params": params}, fine, nodes, unpool).nodes
     np.testing.assert_allclose(late, early, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("operator", graph.OPERATORS)
+def test_a_fresh_stack_neither_explodes_nor_vanishes(operator, getkey):
+    nodes = jax.random.normal(getkey(), (156, 2, 64))
+    stack = GraphResNet(64, 6, operator, jnp.float32)
+    level = graph.mesh_graph(COARSE)
+    params = stack.init(getkey(), level, nodes, None)
+    run = lambda x: stack.apply(params, level, x, None).nodes  # noqa: E731
+    outputs, pull_back = jax.vjp(run, nodes)
+    (cotangent,) = pull_back(outputs)
+    assert 0.01 < float(jnp.std(outputs)) < 10
+    assert 1e-4 < float(jnp.std(cotangent)) < 100
 
 
 def test_residual_block_averages_input_and_update(getkey):
