@@ -52,7 +52,9 @@ def run() -> None:
 
 def _parse(arguments):
     try:
-        return flags.FLAGS(arguments)
+        rest = FLAGS(arguments)
+        getattr(FLAGS.config, "inputs", None)  # raises if the file does not exist
+        return rest
     except (
         flags.Error,
         AttributeError,
@@ -61,22 +63,40 @@ def _parse(arguments):
         ValueError,
         OSError,
     ) as error:
-        _refuse(error)
+        cause = _first_cause(error)
+        text = str(cause) if isinstance(cause, InputError) else _one_line(cause)
+        _refuse(text)
+
+
+def _first_cause(error):
+    """What a config file raised, if that is what went wrong; else the error."""
+    causes = []
+    while error is not None:
+        causes.append(error)
+        error = error.__cause__ or error.__context__
+    ours = [cause for cause in causes if isinstance(cause, InputError)]
+    files = [cause for cause in causes if isinstance(cause, OSError)]
+    return (ours or files or causes[:1])[-1]
+
+
+def _one_line(error):
+    text = str(error.args[0] if error.args else error)
+    if text.startswith("'") and text.endswith("'"):  # the repr of a message
+        text = text[1:-1]
+    return " ".join(text.replace("\\n", " ").replace("\\'", "'").split())
 
 
 def _guarded(arguments):
     try:
         main(arguments)
-    except (InputError, FloatingPointError) as error:
+    except (InputError, FloatingPointError, OSError) as error:
         _refuse(error)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command goes on from here\n")
         sys.exit(130)
 
 
-def _refuse(error):
-    # KeyError prints its message in quotes.
-    message = error.args[0] if isinstance(error, KeyError) else error
+def _refuse(message):
     sys.stderr.write(f"error: {message}\n")
     sys.exit(BAD_INPUT)
 

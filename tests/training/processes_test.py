@@ -185,6 +185,9 @@ BAD_INPUT = {
     ),
     "depth with NaN": (("--input", "good.png", "--depth", "nan.npy"), "(?i)nan"),
     "unknown field": (("--config.batchsize=3",), "batch_size"),
+    "unknown nested field": (("--config.loss.chamfr=3",), "chamfr"),
+    "no such config": (("--config", "configs/absent.py"), "absent.py"),
+    "unknown variant": (("--config", "configs/rgbd.py:huge"), "'tiny' or none"),
     "unknown mode": (("--mode", "paint"), "train"),
     "other model": (
         ("--input", "good.png", "--config.model.hidden_features=9"),
