@@ -25,8 +25,7 @@ def pixel2mesh(inputs: tuple[str, ...]) -> ml_collections.ConfigDict:
     # Model
     config.model = ml_collections.ConfigDict()
     config.model.encoder = "conv18"
-    # Factor on the channels of conv18; channels of the first stage of a ResNet.
-    config.model.encoder_width = ml_collections.config_dict.placeholder(float)
+    config.model.encoder_width = 1.0  # factor on its channel counts
     config.model.hidden_features = 256
     config.model.last_features = 128
     config.model.num_blocks = 6

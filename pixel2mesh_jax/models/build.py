@@ -31,12 +31,11 @@ def make_model(config: ml_collections.ConfigDict) -> nn.Module:
         choose("input", name, INPUTS)
     dtype = choose("model.dtype", model.dtype, DTYPES)
     make_encoder = choose("model.encoder", model.encoder, ENCODERS)
-    width = {} if model.encoder_width is None else {"width": model.encoder_width}
     choose("model.depth_encoding", model.depth_encoding, depth.ENCODINGS)
     choose("model.operator", model.operator, dict.fromkeys(graph.OPERATORS))
     choose("model.prediction", model.prediction, dict.fromkeys(PREDICTIONS))
     return Pixel2Mesh(
-        encoder=make_encoder(dtype=dtype, **width),
+        encoder=make_encoder(width=model.encoder_width, dtype=dtype),
         inputs=tuple(config.inputs),
         depth_encoding=model.depth_encoding,
         hidden_features=model.hidden_features,

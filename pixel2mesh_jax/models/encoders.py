@@ -34,6 +34,9 @@ CONV18_LAYERS = (
 )
 CONV18_TAPS = ("conv2_3", "conv3_3", "conv4_3", "conv5_4")
 
+# Channels of the stem and of the first stage of every ResNet.
+RESNET_CHANNELS = 64
+
 # He initialisation keeps the signal through 18 ReLU layers; the released code's
 # uniform scaling shrinks it by 2^-9.
 KERNEL_INIT = nn.initializers.he_normal()
@@ -125,13 +128,13 @@ class ResNet(nn.Module):
     Attributes:
       stage_sizes: residual blocks per stage.
       block: `BasicBlock` or `BottleneckBlock`.
-      width: channels of the first stage; 64 is the published network.
+      width: factor on all channel counts; 1 is the published network.
       dtype: of the computation; parameters and statistics are float32.
     """
 
     stage_sizes: Sequence[int]
     block: type[nn.Module]
-    width: float | int = 64
+    width: float | int = 1.0
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -139,7 +142,7 @@ class ResNet(nn.Module):
         self, image: Float[Array, "B H W C"], train: bool
     ) -> list[Float[Array, "B _ _ _"]]:
         """Feature maps at 1/4, 1/8, 1/16 and 1/32 of the image, fine to coarse."""
-        width = max(1, round(self.width))
+        width = max(1, round(RESNET_CHANNELS * self.width))
         conv = functools.partial(_torch_conv, dtype=self.dtype)
         norm = functools.partial(
             nn.BatchNorm,

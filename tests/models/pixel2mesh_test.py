@@ -199,7 +199,7 @@ def test_bfloat16_stays_close_and_returns_float32(template):
 
 
 def test_resnet_updates_its_statistics(template):
-    encoder = encoders.ResNet18(width=4)
+    encoder = encoders.ResNet18(width=1 / 16)
     model, batch = make_model(encoder), make_batch()
     variables = initialized(model)
     _, updated = jax.jit(
