@@ -1,5 +1,6 @@
 """Strictness and data for the tests: what users never pay for."""
 
+import getpass
 import os
 import pathlib
 import tempfile
@@ -17,7 +18,7 @@ DATA = pathlib.Path(os.environ.get("P2M_DATA", REPOSITORY.parent / "shared" / "d
 
 
 # Programs that several tests compile are compiled once, also those of subprocesses.
-CACHE = pathlib.Path(tempfile.gettempdir()) / f"pixel2mesh_jax_tests_{os.getuid()}"
+CACHE = pathlib.Path(tempfile.gettempdir()) / f"pixel2mesh_jax_{getpass.getuser()}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
 
