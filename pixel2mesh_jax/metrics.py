@@ -20,6 +20,13 @@ Scores = dict[str, float]
 # Largest squared distance (square metres) of a hit: "tau" and "2 tau" of the Pixel2Mesh
 # paper, `eval_testset.py` of the released code; 1 cm and 1.41 cm.
 F_SCORE_THRESHOLDS = {"f_score_1e-4": 1e-4, "f_score_2e-4": 2e-4}
+# Score, and the factor and decimals that are customary in print.
+PRINTED = (("chamfer", 1e3, 3), ("f_score_1e-4", 1e2, 2), ("f_score_2e-4", 1e2, 2))
+# Keys of `aggregate` that hold means, and what to call them.
+MEANS = {
+    "mean_over_categories": "mean over categories",
+    "mean_over_samples": "mean over samples",
+}
 # Of the `surface` protocol; as many as Mesh R-CNN draws.
 NUM_SURFACE_SAMPLES = 10_000
 SURFACE_SEED = 0
@@ -138,6 +145,13 @@ def aggregate(
         "mean_over_samples": mean_over_samples([scores for _, scores in rows]),
         "categories_without_samples": [name for name in names if name not in rows_of],
     }
+
+
+def printed(scores: Mapping[str, float | int]) -> list[str]:
+    """The numbers of a table row, in the order of `PRINTED`."""
+    return [
+        f"{scores[name] * factor:.{decimals}f}" for name, factor, decimals in PRINTED
+    ]
 
 
 def mean_over_samples(rows: Sequence[Scores]) -> Scores:

@@ -25,10 +25,9 @@ from pixel2mesh_jax.structures import Array
 
 # 3D-R2N2 renders with Blender's default lens: 35 mm focal length on a 32 mm sensor.
 R2N2_FOCAL_PER_PIXEL = 35 / 32
-# 3D-R2N2 `MAX_CAMERA_DIST`: ShapeNet units from the camera to the object at ratio 1.
-R2N2_MAX_CAMERA_DISTANCE = 1.75
-# Pixel2Mesh shrinks a model of unit diagonal by 0.57 = 1 / 1.75 and uses the distance
-# ratio of the R2N2 metadata as the distance in metres (FACTS 0.7).
+# Pixel2Mesh shrinks a model of unit diagonal by 0.57 = 1 / 1.75, where 1.75 is
+# `MAX_CAMERA_DIST` of 3D-R2N2, and uses the distance ratio of the R2N2 metadata as the
+# distance in metres (FACTS 0.7).
 P2M_SCALE = 0.57
 # Ranges of `rendering_metadata.txt`: degrees, degrees, ratio of the largest distance.
 R2N2_AZIMUTH = (0.0, 360.0)

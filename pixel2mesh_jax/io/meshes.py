@@ -11,6 +11,7 @@ from jaxtyping import Float, Int, UInt8
 
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
+from pixel2mesh_jax.geometry import surface as surface_geometry
 from pixel2mesh_jax.io import materials
 
 LOAD_SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
@@ -90,7 +91,7 @@ def surface_from_scene(scene: trimesh.Scene, linear: bool = False) -> Surface:
         np.concatenate(faces).astype(np.int32),
         materials.join(paints),
     )
-    if not _areas(joined.vertices, joined.faces).sum() > 0:
+    if not surface_geometry.face_areas(joined.vertices, joined.faces).sum() > 0:
         raise InputError("has no area: every triangle is degenerate")
     return joined
 
@@ -192,11 +193,6 @@ def _reversed(paint):
     return paint._replace(
         corner_colors=paint.corner_colors[:, ::-1], corner_uv=paint.corner_uv[:, ::-1]
     )
-
-
-def _areas(vertices, faces):
-    a, b, c = (vertices[faces[:, i]] for i in range(3))
-    return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
 
 
 def _reason(error):

@@ -18,16 +18,8 @@ from pixel2mesh_jax.geometry import surface
 from pixel2mesh_jax.io import meshes
 from pixel2mesh_jax.report import curves, gallery, pictures, style
 
-# Heading, name of the score, factor and decimals customary in print.
-COLUMNS = (
-    ("chamfer ×10³", "chamfer", 1e3, 3),
-    ("F(10⁻⁴) %", "f_score_1e-4", 1e2, 2),
-    ("F(2·10⁻⁴) %", "f_score_2e-4", 1e2, 2),
-)
-MEANS = (
-    ("mean_over_categories", "mean over categories"),
-    ("mean_over_samples", "mean over samples"),
-)
+# Column headings of `metrics.printed`.
+HEADINGS = ("chamfer ×10³", "F(10⁻⁴) %", "F(2·10⁻⁴) %")
 PROTOCOLS = {
     "pixel2mesh": "Predicted vertices against true points, as the published programs "
     "measure.",
@@ -196,14 +188,15 @@ def _metrics_section(metrics):
 
 
 def _table(protocol, own, baseline):
-    headings = ["category", "samples", *(column[0] for column in COLUMNS)]
-    headings += ["ellipsoid ×10³", "ratio"]
+    headings = ["category", "samples", *HEADINGS, "ellipsoid ×10³", "ratio"]
     rows = [
         _row(name, str(row["count"]), row, baseline["per_category"][name])
         for name, row in own["per_category"].items()
     ]
     means = [
-        _row(label, "", own[key], baseline[key]) for key, label in MEANS if own[key]
+        _row(label, "", own[key], baseline[key])
+        for key, label in scores.MEANS.items()
+        if own[key]
     ]
     head = "".join(f"<th>{heading}</th>" for heading in headings)
     explained = html.escape(PROTOCOLS.get(protocol, ""))
@@ -216,9 +209,7 @@ def _table(protocol, own, baseline):
 
 
 def _row(label, count, own, baseline):
-    cells = [
-        f"{own[name] * factor:.{decimals}f}" for _, name, factor, decimals in COLUMNS
-    ]
+    cells = scores.printed(own)
     cells.append(f"{baseline['chamfer'] * 1e3:.3f}")
     cells.append(f"{own['chamfer'] / baseline['chamfer']:.0%}")
     values = "".join(f"<td>{cell}</td>" for cell in [count, *cells])

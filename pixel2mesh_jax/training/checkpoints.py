@@ -4,6 +4,7 @@ workdir/config.json           what the run was started with
 workdir/checkpoints/<step>/   one TrainState each
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -144,13 +145,9 @@ def load_predictor(
 def _abstract_state(config, model, template):
     batch = example_batch(config.image_size, batch_size=1, num_points=1)
     tx = make_optimizer(config)
-    shapes = jax.eval_shape(
-        lambda: states.init_state(model, tx, batch, template, seed=0)
-    )
+    init = functools.partial(states.init_state, model, tx, seed=config.seed)
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    return jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), shapes
-    )
+    return states.abstract_state(init, batch, template, device)
 
 
 def example_batch(image_size: int, batch_size: int, num_points: int) -> Batch:

@@ -22,16 +22,8 @@ from pixel2mesh_jax import metrics
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.structures import Batch, Outputs
 
-# Column heading, name of the score, the factor and the decimals customary in print.
-COLUMNS = (
-    ("chamfer x1e3", "chamfer", 1e3, 3),
-    ("F(1e-4) %", "f_score_1e-4", 1e2, 2),
-    ("F(2e-4) %", "f_score_2e-4", 1e2, 2),
-)
-MEANS = {
-    "mean_over_categories": "mean over categories",
-    "mean_over_samples": "mean over samples",
-}
+# Column headings of `metrics.printed`.
+HEADINGS = ("chamfer x1e3", "F(1e-4) %", "F(2e-4) %")
 
 
 def evaluate(
@@ -170,7 +162,7 @@ def _aggregate(names, scores, categories, protocols):
 def _table(protocol, scores, baseline, num_samples):
     table = Table(title=f"protocol {protocol}, {num_samples} samples")
     table.add_column("category", no_wrap=True)
-    for heading in ("count", *(column[0] for column in COLUMNS)):
+    for heading in ("count", *HEADINGS):
         table.add_column(heading, justify="right")
     table.add_column("ellipsoid chamfer x1e3", justify="right")
     for name, row in scores["per_category"].items():
@@ -180,14 +172,11 @@ def _table(protocol, scores, baseline, num_samples):
         "mean_over_categories": len(scores["per_category"]),
         "mean_over_samples": num_samples,
     }
-    for key, label in MEANS.items():
+    for key, label in metrics.MEANS.items():
         if scores[key]:
             table.add_row(label, *_cells(scores[key], baseline[key], counts[key]))
     return table
 
 
 def _cells(scores, baseline, count):
-    columns = [
-        f"{scores[name] * factor:.{decimals}f}" for _, name, factor, decimals in COLUMNS
-    ]
-    return [str(count), *columns, f"{baseline['chamfer'] * 1e3:.3f}"]
+    return [str(count), *metrics.printed(scores), f"{baseline['chamfer'] * 1e3:.3f}"]

@@ -1,6 +1,7 @@
 """The training loop: resumable to the bit, stops on the first non-finite scalar."""
 
 import functools
+import itertools
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -126,10 +127,7 @@ def start_state(config, model, tx, template, shardings, saved) -> states.TrainSt
     make = jax.jit(init, out_shardings=shardings.replicated)
     if saved.latest is None:
         return make(batch, template)
-    like = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=shardings.replicated),
-        jax.eval_shape(make, batch, template),
-    )
+    like = states.abstract_state(init, batch, template, shardings.replicated)
     return ckpt.restore(saved, saved.latest.step, like)
 
 
@@ -144,9 +142,11 @@ def validate(
     if data.num_validate == 0:
         return None
     template = templates.ellipsoid()
+    batches = data.validate()
+    first = next(batches)
     metrics = evaluate.evaluate(
         predict,
-        data.validate(),
+        itertools.chain([first], batches),
         categories=data.categories,
         num_examples=data.num_validate,
         template_vertices=templates.finest_vertices(template),
@@ -157,7 +157,6 @@ def validate(
     scores = metrics["protocols"][VALIDATION_PROTOCOL]["mean_over_samples"]
     record.write(step, {f"val/{name}": value for name, value in scores.items()})
     if draw is not None:
-        first = next(data.validate())
         record.write_picture(step, "prediction", draw(first, predict(first)))
     return {ckpt.METRIC: float(scores["chamfer"])}
 

@@ -3,9 +3,7 @@
 import ml_collections
 import optax
 
-from pixel2mesh_jax.errors import InputError
-
-SCHEDULES = ("constant", "cosine", "steps")
+from pixel2mesh_jax.models.build import choose
 
 
 def make_schedule(config: ml_collections.ConfigDict) -> optax.Schedule:
@@ -32,15 +30,9 @@ def make_schedule(config: ml_collections.ConfigDict) -> optax.Schedule:
             },
         ),
     }
-    if settings.schedule not in schedules:
-        raise InputError(
-            f"Unknown optimizer.schedule {settings.schedule!r}. "
-            f"Valid choices: {', '.join(SCHEDULES)}."
-        )
+    make = choose("optimizer.schedule", settings.schedule, schedules)
     warmup = optax.linear_schedule(0.0, peak, max(1, settings.warmup_steps))
-    return optax.join_schedules(
-        [warmup, schedules[settings.schedule]()], [settings.warmup_steps]
-    )
+    return optax.join_schedules([warmup, make()], [settings.warmup_steps])
 
 
 def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransformation:

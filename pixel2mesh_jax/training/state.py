@@ -48,6 +48,19 @@ def init_state(
     )
 
 
+def abstract_state(
+    init: Callable[[Batch, Template], TrainState],
+    batch: Batch,
+    template: Template,
+    sharding: jax.sharding.Sharding,
+) -> TrainState:
+    """Shapes, dtypes and placement of the state that `init` would make."""
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),
+        jax.eval_shape(init, batch, template),
+    )
+
+
 def make_train_step(
     model: nn.Module,
     objective: Callable[[Outputs, Batch], Terms],
