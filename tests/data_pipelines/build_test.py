@@ -1,5 +1,6 @@
 """The build command: complete, resumable, deterministic, honest about what it skips."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -240,43 +241,63 @@ def test_hash_split_is_stable_and_has_the_right_shares():
     assert views.split_of("chair/a.glb") == "train"
 
 
-@pytest.mark.slow
-def test_killed_build_goes_on_where_it_stopped(tmp_path, repository):
+@pytest.fixture
+def start_build(tmp_path, repository):
+    """Starts builds of one source as processes; none outlives the test."""
     source = tmp_path / "source"
     for i in range(40):
         write_box(source / "chair" / f"{i:02d}.glb", (1, 1, 1 + i / 10))
     command = [sys.executable, "-m", "data_pipelines.build", "mesh_folder"]
     command += ["--source", str(source), "--workers", "2", "--data_dir"]
     environment = os.environ | {"PYTHONPATH": str(repository)}
+    started = []
 
     def start(data_dir):
-        return subprocess.Popen(
+        build_process = subprocess.Popen(
             [*command, str(data_dir)], env=environment, stderr=subprocess.DEVNULL
         )
+        started.append(build_process)
+        return build_process
 
-    build_process = start(tmp_path / "killed")
+    yield start
+    for build_process in started:
+        build_process.kill()
+        build_process.wait()
+
+
+@pytest.mark.slow
+def test_killed_build_goes_on_where_it_stopped(tmp_path, start_build):
+    killed = start_build(tmp_path / "killed")
     finished = tmp_path / "killed" / ".cache"
     while len(list(finished.glob("*/*.npz"))) < 5:
-        assert build_process.poll() is None
+        assert killed.poll() is None
         time.sleep(0.05)
-    workers = children(build_process.pid)
-    build_process.send_signal(signal.SIGKILL)
-    build_process.wait()
-    before = {path: path.stat().st_mtime_ns for path in finished.glob("*/*.npz")}
-    assert 5 <= len(before) < 40
+    workers = children(killed.pid)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
     wait_until_gone(workers)
-    resumed = start(tmp_path / "killed")
-    while all(path.exists() for path in before) and resumed.poll() is None:
-        after = {path: path.stat().st_mtime_ns for path in before if path.exists()}
-        assert after.items() <= before.items()
+    before = write_times(finished.glob("*/*.npz"))
+    assert 5 <= len(before) < 40
+    resumed = start_build(tmp_path / "killed")
+    while resumed.poll() is None:
+        assert write_times(before).items() <= before.items()
         time.sleep(0.05)
-    assert resumed.wait() == 0
-    assert start(tmp_path / "whole").wait() == 0
-    killed, whole = (
+    assert resumed.returncode == 0
+    assert start_build(tmp_path / "whole").wait() == 0
+    resumed_shards, whole_shards = (
         shards(tmp_path / name / "mesh_folder" / views.VERSION)
         for name in ("killed", "whole")
     )
-    assert killed == whole
+    assert resumed_shards == whole_shards
+
+
+def write_times(paths):
+    """When each file was last written; a finished build removes its cache."""
+    times = {}
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            times[path] = path.stat().st_mtime_ns
+    return times
 
 
 def children(pid):

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -105,6 +104,14 @@ def train_flags(workdir, data, num_steps=10):
     )
 
 
+def wait_for_checkpoint(program, path):
+    deadline = time.monotonic() + TIMEOUT
+    while not path.is_dir():
+        assert program.poll() is None, "the training ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 @pytest.mark.filterwarnings("ignore:Sharding info not provided")
 def test_killed_and_restarted_equals_uninterrupted(trained, data, tmp_path):
     flags = train_flags(tmp_path, data)
@@ -113,13 +120,11 @@ def test_killed_and_restarted_equals_uninterrupted(trained, data, tmp_path):
         cwd=REPOSITORY,
         env=environment(),
     )
-    deadline = time.monotonic() + TIMEOUT
-    while not (tmp_path / "checkpoints" / "4").is_dir():
-        assert program.poll() is None, "the training ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    program.send_signal(signal.SIGKILL)
-    program.wait()
+    try:
+        wait_for_checkpoint(program, tmp_path / "checkpoints" / "4")
+    finally:
+        program.kill()
+        program.wait()
     resumed = model(*flags)
     assert resumed.returncode == 0, resumed.stderr
     assert "Resuming after step" in resumed.stdout
