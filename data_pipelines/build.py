@@ -28,6 +28,10 @@ from data_pipelines.procedural_shapes import source as procedural_shapes
 from data_pipelines.views import REPORT_NAME, SPLITS, VERSION, Item
 from pixel2mesh_jax.errors import InputError
 
+# Data sets that are made from a folder. A source module has `find_items(folder)`,
+# `make_examples(item, options)` and, if its class names are fixed, `CATEGORIES`.
+SOURCES = {"mesh_folder": mesh_folder, "p2m_shapenet": p2m_shapenet}
+
 
 class Plan(NamedTuple):
     """What a source holds.
@@ -88,13 +92,11 @@ def find(job: Job) -> Plan:
         if not items:
             raise InputError("--train, --val and --test are all 0: nothing to build")
         return Plan(items, families.CATEGORIES, {}, procedural_shapes.make_examples)
-    if job.name == "p2m_shapenet":
-        items, ignored = p2m_shapenet.find_items(job.source)
-        categories = tuple(p2m_shapenet.SYNSETS.values())
-        return Plan(items, categories, ignored, p2m_shapenet.make_examples)
-    items, ignored = mesh_folder.find_items(job.source)
+    source = SOURCES[job.name]
+    items, ignored = source.find_items(job.source)
     categories = tuple(sorted({item.category for item in items}))
-    return Plan(items, categories, ignored, mesh_folder.make_examples)
+    categories = getattr(source, "CATEGORIES", categories)
+    return Plan(items, categories, ignored, source.make_examples)
 
 
 def _render(job, plan, console):
@@ -171,7 +173,7 @@ def _write_shards(job, plan, built, report):
         folder=job.cache,
         items=tuple(built),
         categories=plan.categories,
-        size=job.options.size,
+        options=job.options,
         report=report,
     )
     with contextlib.redirect_stdout(io.StringIO()):  # TFDS speaks of downloads

@@ -27,9 +27,6 @@ from pixel2mesh_jax.structures import Example
 MakeExamples = Callable[[Item, Options], list[Example]]
 
 
-_ARRAYS = ("depth", "intrinsics", "points", "normals", "colors")
-
-
 class Failure(NamedTuple):
     """An object that could not be built, and why."""
 
@@ -91,9 +88,12 @@ def load(folder: pathlib.Path, item: Item) -> Iterator[dict]:
     """Features of all views of a finished object, see `shards.features`."""
     with np.load(path_of(folder, item), allow_pickle=False) as arrays:
         for view in arrays["view"]:
+            prefix = f"{view}/"
+            names = [name for name in arrays.files if name.startswith(prefix)]
+            fields = {name.removeprefix(prefix): arrays[name] for name in names}
             yield {
-                "rgba": io.BytesIO(arrays[f"{view}/rgba"].tobytes()),
-                **{name: arrays[f"{view}/{name}"] for name in _ARRAYS},
+                **fields,
+                "rgba": io.BytesIO(fields["rgba"].tobytes()),
                 "category": item.category,
                 "object_id": item.object_id,
                 "view": int(view),
@@ -121,20 +121,35 @@ def _build(folder, item, make_examples, options):
 def _save(path, examples):
     arrays = {"view": np.array([example.view_index for example in examples])}
     for example in examples:
-        view, surface = example.view, example.surface
-        png = io.BytesIO()
-        Image.fromarray(view.rgba).save(png, "PNG")
-        arrays |= {
-            f"{example.view_index}/rgba": np.frombuffer(png.getvalue(), np.uint8),
-            f"{example.view_index}/depth": view.depth,
-            f"{example.view_index}/intrinsics": view.intrinsics,
-            f"{example.view_index}/points": surface.points,
-            f"{example.view_index}/normals": surface.normals.astype(np.float16),
-            f"{example.view_index}/colors": surface.colors,
-        }
+        for name, array in _arrays_of(example).items():
+            arrays[f"{example.view_index}/{name}"] = array
     content = io.BytesIO()
     np.savez(content, **arrays)
     meshes.write_atomically(path, content.getvalue())
+
+
+def _arrays_of(example: Example) -> dict[str, np.ndarray]:
+    """The features of an example, see `shards.features`; the picture as PNG bytes."""
+    view, surface, field = example.view, example.surface, example.field
+    png = io.BytesIO()
+    Image.fromarray(view.rgba).save(png, "PNG")
+    arrays = {
+        "rgba": np.frombuffer(png.getvalue(), np.uint8),
+        "depth": view.depth,
+        "intrinsics": view.intrinsics,
+        "points": surface.points,
+        "normals": surface.normals.astype(np.float16),
+        "colors": surface.colors,
+    }
+    if view.estimated is not None:
+        arrays["estimated"] = view.estimated.astype(np.float16)
+    if example.voxels is not None:
+        arrays["voxels"] = example.voxels.astype(np.uint8)
+    if field is not None:
+        arrays["query_points"] = field.points
+        arrays["query_distances"] = field.distances
+        arrays["query_colors"] = field.colors
+    return arrays
 
 
 def _start_worker():

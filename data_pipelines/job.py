@@ -53,38 +53,42 @@ def parse(arguments: Sequence[str] | None) -> Job:
         description="Builds a data set of views for training.",
     )
     names = parser.add_subparsers(dest="name", metavar="NAME", required=True)
-    shapes = names.add_parser("procedural_shapes", help="shapes from formulas")
-    folder = names.add_parser("mesh_folder", help="any folder of mesh files")
-    released = names.add_parser("p2m_shapenet", help="the released Pixel2Mesh data")
+    for name, (text, groups) in DATA_SETS.items():
+        sub = names.add_parser(name, help=text)
+        for add_arguments in (*groups, _add_output_arguments):
+            add_arguments(sub)
+    return _job(vars(parser.parse_args(arguments)))
+
+
+def _add_source_argument(parser):
+    parser.add_argument("--source", type=pathlib.Path, required=True, help="folder")
+
+
+def _add_count_arguments(parser):
     for split, count in zip(SPLITS, Options().objects, strict=True):
-        shapes.add_argument(
+        parser.add_argument(
             f"--{split}",
             type=_natural,
             default=count,
             help=f"objects per category (default {count})",
         )
-    for sub in (folder, released):
-        sub.add_argument("--source", type=pathlib.Path, required=True, help="folder")
-    folder.add_argument(
+
+
+def _add_up_argument(parser):
+    parser.add_argument(
         "--up", choices=("y", "z"), default="y", help="axis that points up in the files"
     )
-    for sub in (shapes, folder):
-        _add_render_arguments(sub)
-    for sub in (shapes, folder, released):
-        sub.add_argument(
-            "--data_dir", type=pathlib.Path, required=True, help="where to write"
-        )
-        sub.add_argument(
-            "--workers", type=_positive, default=os.cpu_count(), help="processes"
-        )
-    return _job(vars(parser.parse_args(arguments)))
+
+
+def _add_size_argument(parser):
+    parser.add_argument(
+        "--size", type=int, choices=(137, 224), default=Options().size, help="pixels"
+    )
 
 
 def _add_render_arguments(parser):
+    """Of pictures that are rendered here, and points that are drawn here."""
     default = Options()
-    parser.add_argument(
-        "--size", type=int, choices=(137, 224), default=default.size, help="pixels"
-    )
     parser.add_argument(
         "--views", type=_positive, default=default.views, help="pictures per object"
     )
@@ -100,6 +104,34 @@ def _add_render_arguments(parser):
         default=default.seed,
         help="of cameras, points and shapes",
     )
+
+
+def _add_output_arguments(parser):
+    parser.add_argument(
+        "--data_dir", type=pathlib.Path, required=True, help="where to write"
+    )
+    parser.add_argument(
+        "--workers", type=_positive, default=os.cpu_count(), help="processes"
+    )
+
+
+# Name -> one line of help, and what its command line offers.
+DATA_SETS = {
+    "procedural_shapes": (
+        "shapes from formulas",
+        (_add_count_arguments, _add_size_argument, _add_render_arguments),
+    ),
+    "mesh_folder": (
+        "any folder of mesh files",
+        (
+            _add_source_argument,
+            _add_up_argument,
+            _add_size_argument,
+            _add_render_arguments,
+        ),
+    ),
+    "p2m_shapenet": ("the released Pixel2Mesh data", (_add_source_argument,)),
+}
 
 
 def _job(values):

@@ -1,5 +1,6 @@
 """The record of a shard, and the TFDS builder that all data sets share."""
 
+import functools
 import json
 import pathlib
 from collections.abc import Iterator
@@ -9,17 +10,19 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from data_pipelines import cache
-from data_pipelines.views import REPORT_NAME, SPLITS, VERSION, Item
+from data_pipelines.views import REPORT_NAME, SPLITS, VERSION, Item, Options
 
 
-def features(size: int, categories: tuple[str, ...]) -> tfds.features.FeaturesDict:
+def features(
+    categories: tuple[str, ...], options: Options
+) -> tfds.features.FeaturesDict:
     """One view of one object; units and frames as in `pixel2mesh_jax.structures`.
 
     Args:
-      size: width and height of the pictures.
       categories: class names.
+      options: size of the pictures, and which optional features there are.
     """
-    tensor = tfds.features.Tensor
+    tensor, size = tfds.features.Tensor, options.size
     return tfds.features.FeaturesDict(
         {
             "rgba": tfds.features.Image(
@@ -55,8 +58,41 @@ def features(size: int, categories: tuple[str, ...]) -> tfds.features.FeaturesDi
             "category": tfds.features.ClassLabel(names=list(categories)),
             "object_id": tfds.features.Text(),
             "view": np.int32,
+            **_optional_features(options),
         }
     )
+
+
+def _optional_features(options):
+    tensor, found = tfds.features.Tensor, {}
+    if options.depth != "rendered":
+        found["estimated"] = tensor(
+            shape=(options.size, options.size),
+            dtype=np.float16,
+            encoding="zlib",
+            doc="estimated inverse depth, [0, 1] over the object, 0 outside",
+        )
+    if options.voxels:
+        found["voxels"] = tensor(
+            shape=(options.voxels,) * 3,
+            dtype=np.uint8,
+            encoding="zlib",
+            doc="1 = inside; view volume, index order depth, row, column",
+        )
+    if options.num_queries:
+        spec = functools.partial(tensor, encoding="bytes")
+        found |= {
+            "query_points": spec(
+                shape=(None, 3), dtype=np.float32, doc="metres, camera frame"
+            ),
+            "query_distances": spec(
+                shape=(None,), dtype=np.float32, doc="metres, negative inside"
+            ),
+            "query_colors": spec(
+                shape=(None, 3), dtype=np.uint8, doc="sRGB of the nearest point"
+            ),
+        }
+    return found
 
 
 class DeterministicWriter(tfds.core.ExampleWriter):
@@ -94,7 +130,7 @@ class ViewsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         folder: pathlib.Path | None = None,
         items: tuple[Item, ...] = (),
         categories: tuple[str, ...] = (),
-        size: int = 137,
+        options: Options | None = None,
         report: dict | None = None,
         **kwargs,
     ):
@@ -104,22 +140,22 @@ class ViewsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
           folder: of the cache.
           items: the objects that lie there complete.
           categories: class names, in the order of their labels.
-          size: width and height of the pictures in pixels.
+          options: how the objects were built; None for the defaults.
           report: written beside the shards as `REPORT_NAME`.
           **kwargs: see `tfds.core.DatasetBuilder`.
         """
         self._report = report
         self._folder, self._items = folder, items
-        self._categories, self._size = categories, size
+        self._categories, self._options = categories, options or Options()
         super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
-            features=features(self._size, self._categories),
+            features=features(self._categories, self._options),
             metadata=tfds.core.MetadataDict(
-                has_depth=self.HAS_DEPTH,
+                has_depth=self.HAS_DEPTH and self._options.depth != "estimated",
                 has_colors=self.HAS_COLORS,
-                image_size=self._size,
+                image_size=self._options.size,
             ),
         )
 

@@ -20,6 +20,7 @@ VERSION = "1.0.0"
 # Beside the shards: what was built, from what, and what was skipped.
 REPORT_NAME = "build_report.json"
 SPLITS = ("train", "val", "test")
+DEPTHS = ("rendered", "estimated", "both")
 # Share of the objects in each of `SPLITS` where the source does not say.
 SPLIT_SHARES = (0.8, 0.1, 0.1)
 
@@ -34,6 +35,10 @@ class Options(NamedTuple):
       seed: of cameras, points and procedural shapes.
       up: axis that points up in mesh files, "y" or "z".
       objects: procedural objects per category in each of `SPLITS`.
+      depth: one of `DEPTHS`, what the records say about depth.
+      estimator: back end of `depth_estimation`, where `depth` is estimated.
+      voxels: cells per side of the occupancy grid of a view; 0 = none.
+      num_queries: points with signed distance per object; 0 = none.
     """
 
     size: int = 137
@@ -42,6 +47,10 @@ class Options(NamedTuple):
     seed: int = 0
     up: str = "y"
     objects: tuple[int, int, int] = (24, 2, 4)
+    depth: str = "rendered"
+    estimator: str = "none"
+    voxels: int = 0
+    num_queries: int = 0
 
 
 class Item(NamedTuple):

@@ -119,11 +119,14 @@ class View(NamedTuple):
       rgba: straight (not premultiplied) sRGB colour and coverage.
       depth: metres along the optical axis, 0 = missing; all zero if there is none.
       intrinsics: pinhole matrix in pixels.
+      estimated: relative inverse depth in [0, 1] over the object, 0 outside; what a
+        monocular estimator says, or None if none was asked.
     """
 
     rgba: np.ndarray  # (H, W, 4) uint8
     depth: np.ndarray  # (H, W) float32
     intrinsics: np.ndarray  # (3, 3) float32
+    estimated: np.ndarray | None = None  # (H, W) float32
 
 
 class SurfaceSamples(NamedTuple):
@@ -140,11 +143,37 @@ class SurfaceSamples(NamedTuple):
     colors: np.ndarray  # (N, 3) uint8
 
 
+class FieldSamples(NamedTuple):
+    """A solid seen from points around its surface, on the host.
+
+    Attributes:
+      points: metres, frame said by the function that returns them.
+      distances: to the surface in metres, negative inside.
+      colors: sRGB of the nearest surface point.
+    """
+
+    points: np.ndarray  # (N, 3) float32
+    distances: np.ndarray  # (N,) float32
+    colors: np.ndarray  # (N, 3) uint8
+
+
 class Example(NamedTuple):
-    """One record of a shard: a view and the surface that it shows, camera frame."""
+    """One record of a shard: a view and the shape that it shows, camera frame.
+
+    Attributes:
+      view: the picture.
+      surface: points of the shape.
+      category: name.
+      object_id: unique within its split.
+      view_index: number of the view.
+      voxels: occupancy of the view volume, see `geometry/voxels.py`; or None.
+      field: signed distances around the shape, or None.
+    """
 
     view: View
     surface: SurfaceSamples
     category: str
     object_id: str
     view_index: int
+    voxels: np.ndarray | None = None  # (D, H, W) bool
+    field: FieldSamples | None = None

@@ -29,6 +29,7 @@ SYNSETS = {
     "04401088": "phone",
     "04530566": "watercraft",
 }
+CATEGORIES = tuple(SYNSETS.values())
 IMAGE_SIZE = 137  # pixels, of the renderings of 3D-R2N2
 # Files of the release that say which views belong to which split.
 SPLIT_LISTS = {"train": "train_list.txt", "test": "test_list.txt"}

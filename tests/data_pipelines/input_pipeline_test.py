@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from data_pipelines import augment, input_pipeline, shards
+from data_pipelines import augment, input_pipeline, shards, views
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 
@@ -26,7 +26,7 @@ def write_dataset(folder, name, point_counts):
             data_dir=str(folder / name / "1.0.0"),
             module_name=__name__,
         ),
-        features=shards.features(SIZE, ("ball", "egg")),
+        features=shards.features(("ball", "egg"), views.Options(size=SIZE)),
         metadata=tfds.core.MetadataDict(
             has_depth=True, has_colors=False, image_size=SIZE
         ),
