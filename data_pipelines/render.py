@@ -127,16 +127,17 @@ def _shade(vertices, surface, hits) -> Float[np.ndarray, "N 3"]:
 
 def _antialias(color, hit) -> UInt8[np.ndarray, "H W 4"]:
     """Straight sRGB and coverage of pixels from the linear colours of their rays."""
-    light = np.zeros((*hit.shape, 4), np.float32)
-    light[hit] = np.concatenate([color, np.ones((len(color), 1), np.float32)], axis=1)
-    every = range(SUPERSAMPLE)
-    light = sum(light[i::SUPERSAMPLE, j::SUPERSAMPLE] for i in every for j in every)
-    rgba = np.zeros(light.shape, np.uint8)
-    covered = light[..., 3] > 0
-    mean, rays = light[covered, :3], light[covered, 3:]
-    rgba[covered, :3] = _bytes(materials.srgb_from_linear(mean / rays))
+    height, width = (side // SUPERSAMPLE for side in hit.shape)
+    row, column = np.nonzero(hit)
+    pixel = row // SUPERSAMPLE * width + column // SUPERSAMPLE
+    rays = np.bincount(pixel, minlength=height * width)
+    light = [np.bincount(pixel, x, height * width) for x in color.T]
+    covered = rays > 0
+    light, rays = np.stack(light, axis=1)[covered], rays[covered, None]
+    rgba = np.zeros((height * width, 4), np.uint8)
+    rgba[covered, :3] = _bytes(materials.srgb_from_linear(light / rays))
     rgba[covered, 3:] = _bytes(rays / SUPERSAMPLE**2)
-    return rgba
+    return rgba.reshape(height, width, 4)
 
 
 def _area_vectors(vertices, faces):

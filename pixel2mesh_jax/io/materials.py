@@ -90,14 +90,27 @@ def color_at(
     barycentric: Float[np.ndarray, "N 3"],
 ) -> Float[np.ndarray, "N 3"]:
     """Linear RGB in [0, 1] at points on triangles, nearest texel."""
-    weights = barycentric.astype(np.float32)[:, None, :]
-    color = (weights @ paint.corner_colors[triangle])[:, 0]
-    uv = (weights @ paint.corner_uv[triangle])[:, 0]
+    weights = barycentric.astype(np.float32)
+    color = _interpolated(paint.corner_colors, triangle, weights)
+    texel = paint.face_texture[:, 0][triangle]
+    textured = (paint.face_texture[:, 1:].max(axis=1) > 1)[triangle]
+    if textured.any():
+        texel[textured] = _texel(paint, triangle[textured], weights[textured])
+    return color * _LINEAR_FROM_BYTE[paint.texels[texel]]
+
+
+def _texel(paint, triangle, weights):
+    """Row of `paint.texels` that is nearest to a point on a triangle."""
+    uv = _interpolated(paint.corner_uv, triangle, weights)
     offset, height, width = paint.face_texture[triangle].T
     column = np.floor(uv[:, 0] * width).astype(np.int64) % width
     row = np.floor((1 - uv[:, 1]) * height).astype(np.int64) % height
-    texel = paint.texels[offset + row * width + column]
-    return color * _LINEAR_FROM_BYTE[texel]
+    return offset + row * width + column
+
+
+def _interpolated(corners, triangle, weights):
+    """Corner values (F, 3, C) at points on triangles; faster than a matmul of 3."""
+    return sum(weights[:, i, None] * corners[:, i][triangle] for i in range(3))
 
 
 def vertex_visual(

@@ -60,12 +60,13 @@ def cast(
     rays = camera.pixel_rays((height, width), fine)[window]
     triangle = _first_hits(vertices, faces, rays.reshape(-1, 3))
     hit = triangle >= 0
-    corners = vertices[faces[triangle[hit]]].astype(np.float64)
-    barycentric = _barycentric(corners, rays.reshape(-1, 3)[hit].astype(np.float64))
+    seen, row = _distinct(triangle[hit], len(faces))
+    corners = vertices[faces[seen]].astype(np.float64)
+    barycentric = _barycentric(corners, row, rays.reshape(-1, 3)[hit])
     hit = hit.reshape(rays.shape[:2])
     hits.triangle[window] = triangle.reshape(rays.shape[:2])
     hits.barycentric[window][hit] = barycentric
-    hits.depth[window][hit] = -np.einsum("nc,nc->n", barycentric, corners[..., 2])
+    hits.depth[window][hit] = -_dot(barycentric, corners[row, :, 2])
     return hits
 
 
@@ -90,16 +91,40 @@ def _first_hits(vertices, faces, rays):
     return RayMeshIntersector(mesh).intersects_first(np.zeros_like(rays), rays)
 
 
-def _barycentric(corners, rays):
+def _barycentric(corners, row, rays):
     """Solves w_a a + w_b b + w_c c = t ray for w with sum 1, by Cramer's rule.
 
     The weights are proportional to the triple products of the ray with two corners.
     Clipped to the triangle, which float32 Embree may miss by a rounding error.
+
+    Args:
+      corners: of the triangles, (T, 3, 3).
+      row: which of them each ray hits, (N,).
+      rays: directions, (N, 3).
     """
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     crosses = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
-    weights = np.einsum("nij,nj->ni", crosses, rays)
-    weights *= np.sign(weights.sum(axis=1, keepdims=True))
-    weights = np.maximum(weights, 0)
-    total = weights.sum(axis=1, keepdims=True)
-    return np.where(total > 0, weights / np.maximum(total, 1e-300), 1 / 3)
+    weights = np.matmul(crosses[row], rays.astype(np.float64)[:, :, None])[..., 0]
+    weights *= np.sign(_total(weights))
+    np.maximum(weights, 0, out=weights)
+    total = _total(weights)
+    weights /= np.maximum(total, 1e-300)
+    weights[total[:, 0] == 0] = 1 / 3
+    return weights
+
+
+def _distinct(rows, count):
+    """The distinct values among `rows` < `count`, and where each row is in them."""
+    seen = np.flatnonzero(np.bincount(rows, minlength=count))
+    place = np.zeros(count, np.int64)
+    place[seen] = np.arange(len(seen))
+    return seen, place[rows]
+
+
+def _total(x):
+    """Sum of three columns; several times faster than `sum` over a short axis."""
+    return x[:, :1] + x[:, 1:2] + x[:, 2:]
+
+
+def _dot(x, y):
+    return _total(x * y)[:, 0]
