@@ -51,6 +51,7 @@ def render(
     viewpoint: Viewpoint,
     intrinsics: Float[np.ndarray, "3 3"],
     size: int,
+    scene: raycast.Scene | None = None,
 ) -> View:
     """Renders a square picture.
 
@@ -62,14 +63,14 @@ def render(
       viewpoint: the camera looks at the origin from here.
       intrinsics: pinhole matrix in pixels.
       size: width and height in pixels.
+      scene: `make_scene` of the surface, to share among its pictures.
     """
-    vertices = camera.transform_points(
-        surface.vertices, camera.camera_from_object(*viewpoint)
-    )
-    hits = raycast.cast(vertices, surface.faces, intrinsics, (size, size), SUPERSAMPLE)
+    scene = scene or raycast.make_scene(surface.vertices, surface.faces)
+    transform = camera.camera_from_object(*viewpoint)
+    hits = raycast.cast_scene(scene, transform, intrinsics, (size, size), SUPERSAMPLE)
     center = slice(SUPERSAMPLE // 2, None, SUPERSAMPLE)
     return View(
-        rgba=_antialias(_shade(vertices, surface, hits), hits.triangle >= 0),
+        rgba=_antialias(_shade(surface, transform, hits), hits.triangle >= 0),
         depth=hits.depth[center, center].astype(np.float32),
         intrinsics=np.asarray(intrinsics, np.float32),
     )
@@ -110,19 +111,25 @@ def move_samples(
     )
 
 
-def _shade(vertices, surface, hits) -> Float[np.ndarray, "N 3"]:
+def _shade(surface, camera_from_object, hits) -> Float[np.ndarray, "N 3"]:
     """Linear RGB of every ray that hit, in row order."""
     hit = hits.triangle >= 0
     triangle, barycentric = hits.triangle[hit], hits.barycentric[hit]
-    normals = _area_vectors(vertices, surface.faces)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
-    towards_camera = -np.einsum(
-        "fi,fi->f", normals, vertices[surface.faces].mean(axis=1)
-    )
-    cosine = normals @ LIGHT_DIRECTION * np.where(towards_camera < 0, -1, 1)
-    shade = AMBIENT + (1 - AMBIENT) * np.maximum(cosine, 0)
+    shade = _light(surface, camera_from_object)
     color = materials.color_at(surface.paint, triangle, barycentric)
     return color * shade[triangle, None].astype(np.float32)
+
+
+def _light(surface, camera_from_object) -> Float[np.ndarray, " F"]:
+    """Light on the side of every face that the camera sees."""
+    rotation, shift = camera_from_object[:3, :3], camera_from_object[:3, 3]
+    corners = [surface.vertices[surface.faces[:, i]] for i in range(3)]
+    normals = np.cross(corners[1] - corners[0], corners[2] - corners[0])
+    length = np.sqrt(np.einsum("fi,fi->f", normals, normals))
+    towards_camera = -np.einsum("fi,fi->f", normals, corners[0] + shift @ rotation)
+    cosine = normals @ (LIGHT_DIRECTION @ rotation) / np.maximum(length, 1e-30)
+    cosine *= np.where(towards_camera < 0, -1, 1)
+    return AMBIENT + (1 - AMBIENT) * np.maximum(cosine, 0)
 
 
 def _antialias(color, hit) -> UInt8[np.ndarray, "H W 4"]:

@@ -12,6 +12,7 @@ import numpy as np
 from data_pipelines import render
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
+from pixel2mesh_jax.io import raycast
 from pixel2mesh_jax.io.meshes import Surface
 from pixel2mesh_jax.structures import Example
 
@@ -102,11 +103,12 @@ def examples_of_surface(
     rng = random_generator(options.seed, item.object_id, "points")
     samples = render.sample_surface(surface, options.num_points, rng)
     intrinsics = camera.r2n2_intrinsics(options.size)
+    scene = raycast.make_scene(surface.vertices, surface.faces)
     examples = []
     for index in range(options.views):
         rng = random_generator(options.seed, item.object_id, "view", index)
         viewpoint = render.sample_viewpoint(rng)
-        view = render.render(surface, viewpoint, intrinsics, options.size)
+        view = render.render(surface, viewpoint, intrinsics, options.size, scene)
         if not view.rgba[..., 3].any():
             raise InputError(f"too thin to be seen in view {index}")
         moved = render.move_samples(samples, camera.camera_from_object(*viewpoint))

@@ -29,6 +29,28 @@ class Hits(NamedTuple):
     depth: Float[np.ndarray, "H W"]
 
 
+class Scene(NamedTuple):
+    """A mesh that rays can hit; worth keeping for several pictures of it.
+
+    Attributes:
+      vertices: metres, any frame.
+      faces: rows of `vertices`; seen from both sides.
+      intersector: of trimesh, on Embree.
+    """
+
+    vertices: Float[np.ndarray, "V 3"]
+    faces: Int[np.ndarray, "F 3"]
+    intersector: RayMeshIntersector
+
+
+def make_scene(
+    vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]
+) -> Scene:
+    """Sorts the triangles of a mesh for ray casting."""
+    mesh = trimesh.Trimesh(vertices, faces, process=False, validate=False)
+    return Scene(np.asarray(vertices, np.float64), faces, RayMeshIntersector(mesh))
+
+
 def cast(
     vertices: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
@@ -36,11 +58,23 @@ def cast(
     shape: tuple[int, int],
     supersample: int = 1,
 ) -> Hits:
+    """As `cast_scene`, for one picture of a mesh in the camera frame."""
+    scene = make_scene(vertices, faces)
+    return cast_scene(scene, np.eye(4), intrinsics, shape, supersample)
+
+
+def cast_scene(
+    scene: Scene,
+    camera_from_scene: Float[np.ndarray, "4 4"],
+    intrinsics: Float[np.ndarray, "3 3"],
+    shape: tuple[int, int],
+    supersample: int = 1,
+) -> Hits:
     """Casts `supersample`² rays through every pixel of an image.
 
     Args:
-      vertices: camera frame, metres.
-      faces: rows of `vertices`; seen from both sides.
+      scene: see `make_scene`.
+      camera_from_scene: rigid transform.
       intrinsics: pinhole matrix in pixels.
       shape: (height, width) of the image in pixels.
       supersample: rays per pixel side, on a regular grid. If it is odd, the middle one,
@@ -56,17 +90,19 @@ def cast(
         barycentric=np.zeros((height, width, 3)),
         depth=np.zeros((height, width)),
     )
+    vertices = camera.transform_points(scene.vertices, camera_from_scene)
     window = _window(vertices, fine, (height, width))
-    rays = camera.pixel_rays((height, width), fine)[window]
-    triangle = _first_hits(vertices, faces, rays.reshape(-1, 3))
+    grid = camera.pixel_rays((height, width), fine)[window]
+    rays = grid.reshape(-1, 3)
+    triangle = _first_hits(scene, camera_from_scene, rays)
     hit = triangle >= 0
-    seen, row = _distinct(triangle[hit], len(faces))
-    corners = vertices[faces[seen]].astype(np.float64)
-    barycentric = _barycentric(corners, row, rays.reshape(-1, 3)[hit])
-    hit = hit.reshape(rays.shape[:2])
-    hits.triangle[window] = triangle.reshape(rays.shape[:2])
+    seen, row = _distinct(triangle[hit], len(scene.faces))
+    corners = vertices[scene.faces[seen]]
+    barycentric = _barycentric(corners, row, rays[hit])
+    hit = hit.reshape(grid.shape[:2])
+    hits.triangle[window] = triangle.reshape(grid.shape[:2])
     hits.barycentric[window][hit] = barycentric
-    hits.depth[window][hit] = -_dot(barycentric, corners[row, :, 2])
+    hits.depth[window][hit] = -_total(barycentric * corners[row, :, 2])[:, 0]
     return hits
 
 
@@ -83,12 +119,13 @@ def _window(vertices, intrinsics, shape):
     return slice(top, bottom), slice(left, right)
 
 
-def _first_hits(vertices, faces, rays):
-    """Index of the first triangle along every ray from the origin, or -1."""
+def _first_hits(scene, camera_from_scene, rays):
+    """Index of the first triangle along every ray from the camera, or -1."""
     if not len(rays):
         return np.zeros(0, np.int32)
-    mesh = trimesh.Trimesh(vertices, faces, process=False, validate=False)
-    return RayMeshIntersector(mesh).intersects_first(np.zeros_like(rays), rays)
+    rotation, shift = camera_from_scene[:3, :3], camera_from_scene[:3, 3]
+    origins = np.broadcast_to(-shift @ rotation, rays.shape)
+    return scene.intersector.intersects_first(origins, rays @ rotation)
 
 
 def _barycentric(corners, row, rays):
@@ -125,6 +162,3 @@ def _total(x):
     """Sum of three columns; several times faster than `sum` over a short axis."""
     return x[:, :1] + x[:, 1:2] + x[:, 2:]
 
-
-def _dot(x, y):
-    return _total(x * y)[:, 0]

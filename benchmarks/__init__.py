@@ -1,0 +1,1 @@
+"""Timings against named alternatives, measured in the same run."""

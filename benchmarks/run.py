@@ -1,0 +1,100 @@
+"""Prints and writes the table of timings.
+
+    python -m benchmarks.run [--only NAME ...] [--device cpu|gpu] [--output FILE.json]
+
+Every row is a ratio against a named alternative, measured in the same run after a check
+that both compute the same.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import pathlib
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.timing import Case, Timing, measure
+
+# Name -> module of this package with `cases() -> Iterator[Case]`, in the order shown.
+BENCHMARKS = ("render", "build", "stream")
+PACKAGES = ("jax", "jaxlib", "flax", "numpy", "tensorflow-cpu", "trimesh", "embreex")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
+    options = _parse(arguments)
+    if options.device == "cpu":
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")  # before jax is imported
+    console = Console(soft_wrap=True)
+    rows = []
+    names = options.only or BENCHMARKS
+    for name in track(names, "Measuring", console=Console(stderr=True)):
+        rows += [measure(case) for case in _cases(name)]
+    console.print(_table(rows))
+    machine = _machine()
+    console.print(", ".join(f"{key} {value}" for key, value in machine.items()))
+    if options.output:
+        content = {"machine": machine, "rows": [row._asdict() for row in rows]}
+        options.output.write_text(json.dumps(content, indent=2) + "\n")
+    return 0
+
+
+def _cases(name: str) -> Iterator[Case]:
+    yield from importlib.import_module(f"benchmarks.{name}").cases()
+
+
+def _table(rows: Sequence[Timing]) -> Table:
+    headings = ("what", "ours ms", "per s", "alternative", "ms", "ratio", "+-", "goal")
+    table = Table(*headings, title="lower is better in ms; ratio = alternative / ours")
+    for row in rows:
+        table.add_row(
+            row.name,
+            f"{row.ours_ms:.3g}",
+            f"{1000 / row.ours_ms:.3g} {row.unit}s",
+            row.other_name,
+            f"{row.other_ms:.3g}",
+            f"{row.ratio:.2f}",
+            f"{row.spread:.0%}",
+            row.goal,
+        )
+    return table
+
+
+def _machine():
+    """Where it was measured."""
+    found = {"python": platform.python_version(), "cpu": _cpu()}
+    found["cores"] = str(len(os.sched_getaffinity(0)))
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _cpu():
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    models = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
+    return models[0] if models else platform.machine()
+
+
+def _parse(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME")
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--output", type=pathlib.Path, metavar="FILE.json")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""Our program and an alternative that does the same work, timed in turn.
+
+The two take turns (A B A B ...), so that what else the machine does hits both alike.
+Times are medians; the spread is half the range between the quartiles, relative to the
+median.
+"""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+# Rounds of one case; it ends earlier, but not before `MIN_ROUNDS`, after this time.
+MAX_ROUNDS = 15
+MIN_ROUNDS = 3
+MAX_SECONDS = 12.0
+
+
+class Case(NamedTuple):
+    """Work that two programs can do.
+
+    Attributes:
+      name: what is measured.
+      ours: does the work once and waits for the result.
+      other: does the same work in another way.
+      other_name: what the alternative is.
+      check: raises `AssertionError` unless both give the same result.
+      amount: units of work in one call.
+      unit: of the work, singular.
+      goal: smallest ratio that is wanted, or None.
+      per_second_goal: fewest units per second that are wanted of ours, or None.
+    """
+
+    name: str
+    ours: Callable[[], object]
+    other: Callable[[], object]
+    other_name: str
+    check: Callable[[], None]
+    amount: float | int = 1
+    unit: str = "call"
+    goal: float | int | None = None
+    per_second_goal: float | int | None = None
+
+
+class Timing(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+      name: what was measured.
+      unit: of the work.
+      ours_ms: milliseconds per unit, ours.
+      other_ms: milliseconds per unit, the alternative.
+      other_name: what the alternative is.
+      ratio: how many times faster ours is.
+      spread: of our times, relative.
+      goal: what is wanted, in words; empty if nothing.
+    """
+
+    name: str
+    unit: str
+    ours_ms: float
+    other_ms: float
+    other_name: str
+    ratio: float
+    spread: float
+    goal: str
+
+
+def measure(case: Case) -> Timing:
+    """Checks that both do the same, warms both up, then times them in turn."""
+    case.check()
+    _seconds(case.ours), _seconds(case.other)
+    ours, other = [], []
+    end = time.perf_counter() + MAX_SECONDS
+    while len(ours) < MAX_ROUNDS and (
+        len(ours) < MIN_ROUNDS or time.perf_counter() < end
+    ):
+        ours.append(_seconds(case.ours))
+        other.append(_seconds(case.other))
+    per_unit = 1000 / case.amount
+    low, median, high = np.percentile(ours, (25, 50, 75))
+    return Timing(
+        name=case.name,
+        unit=case.unit,
+        ours_ms=float(median * per_unit),
+        other_ms=float(np.median(other) * per_unit),
+        other_name=case.other_name,
+        ratio=float(np.median(other) / median),
+        spread=float((high - low) / 2 / median),
+        goal=_goal(case),
+    )
+
+
+def _goal(case):
+    if case.per_second_goal is not None:
+        return f"{case.per_second_goal:g} {case.unit}s/s"
+    return "" if case.goal is None else f"ratio {case.goal:g}"
+
+
+def _seconds(work):
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
