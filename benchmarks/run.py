@@ -23,7 +23,8 @@ from rich.table import Table
 from benchmarks.timing import Case, Timing, measure
 
 # Name -> module of this package with `cases() -> Iterator[Case]`, in the order shown.
-BENCHMARKS = ("render", "build", "stream")
+BENCHMARKS = ("aggregation", "nearest", "pooling", "render", "build")
+PRINTED_WIDTH = 140  # columns, where there is no terminal
 PACKAGES = ("jax", "jaxlib", "flax", "numpy", "tensorflow-cpu", "trimesh", "embreex")
 
 
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     if options.device == "cpu":
         os.environ.setdefault("JAX_PLATFORMS", "cpu")  # before jax is imported
-    console = Console(soft_wrap=True)
+    console = Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH)
     rows = []
     names = options.only or BENCHMARKS
     for name in track(names, "Measuring", console=Console(stderr=True)):
@@ -51,7 +52,17 @@ def _cases(name: str) -> Iterator[Case]:
 
 
 def _table(rows: Sequence[Timing]) -> Table:
-    headings = ("what", "ours ms", "per s", "alternative", "ms", "ratio", "+-", "goal")
+    headings = (
+        "what",
+        "ours ms",
+        "per s",
+        "alternative",
+        "ms",
+        "ratio",
+        "+-",
+        "goal",
+        "note",
+    )
     table = Table(*headings, title="lower is better in ms; ratio = alternative / ours")
     for row in rows:
         table.add_row(
@@ -63,6 +74,7 @@ def _table(rows: Sequence[Timing]) -> Table:
             f"{row.ratio:.2f}",
             f"{row.spread:.0%}",
             row.goal,
+            row.note,
         )
     return table
 

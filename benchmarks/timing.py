@@ -30,6 +30,7 @@ class Case(NamedTuple):
       unit: of the work, singular.
       goal: smallest ratio that is wanted, or None.
       per_second_goal: fewest units per second that are wanted of ours, or None.
+      note: what else was measured of both, for example memory.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Case(NamedTuple):
     unit: str = "call"
     goal: float | int | None = None
     per_second_goal: float | int | None = None
+    note: str = ""
 
 
 class Timing(NamedTuple):
@@ -55,6 +57,7 @@ class Timing(NamedTuple):
       ratio: how many times faster ours is.
       spread: of our times, relative.
       goal: what is wanted, in words; empty if nothing.
+      note: what else was measured.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Timing(NamedTuple):
     ratio: float
     spread: float
     goal: str
+    note: str
 
 
 def measure(case: Case) -> Timing:
@@ -89,6 +93,7 @@ def measure(case: Case) -> Timing:
         ratio=float(np.median(other) / median),
         spread=float((high - low) / 2 / median),
         goal=_goal(case),
+        note=case.note,
     )
 
 
