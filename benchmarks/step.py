@@ -96,10 +96,14 @@ class OurProgram:
     def __init__(self, config, model, tx, shardings, start, batch, template):
         self.batch = devices.put_batch(batch, shardings)
         self.template = jax.device_put(template, shardings.replicated)
-        self.start = start
-        self.state = jax.device_put(jax.tree.map(jnp.copy, start), shardings.replicated)
+        self.start = jax.device_put(start, shardings.replicated)
+        self.reset()
         self.step = loop.compile_steps(config, model, tx, shardings)(1)
         self.predictor = jax.jit(state.make_predict(model))
+
+    def reset(self) -> None:
+        """Back to the first weights."""
+        self.state = jax.tree.map(jnp.copy, self.start)
 
     def train(self) -> jax.Array:
         """One step; returns the loss before it."""
@@ -114,6 +118,8 @@ class OurProgram:
 
 
 def _check(ours, theirs):
+    ours.reset()
+    theirs.reset()
     np.testing.assert_allclose(ours.predict(), theirs.predict(), atol=1e-4)
     np.testing.assert_allclose(ours.train(), theirs.train(), rtol=1e-3)
 

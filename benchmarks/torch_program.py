@@ -12,8 +12,8 @@ class TorchProgram:
 
     def __init__(self, params: dict, batch: Batch, hidden: int, rate: float):
         self.model = torch_pixel2mesh.Pixel2Mesh(3, hidden)
-        copy_weights(self.model, params)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), rate)
+        self.params, self.rate = params, rate
+        self.reset()
         tensors = {
             name: torch.tensor(np.asarray(value))
             for name, value in batch._asdict().items()
@@ -22,6 +22,11 @@ class TorchProgram:
         self.image = tensors["rgb"].permute(0, 3, 1, 2).contiguous()
         self.intrinsics = tensors["intrinsics"]
         self.truth = tensors["points"], tensors["normals"]
+
+    def reset(self) -> None:
+        """Back to the first weights."""
+        copy_weights(self.model, self.params)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), self.rate)
 
     def train(self) -> np.ndarray:
         """One step; returns the loss before it."""

@@ -1,0 +1,217 @@
+"""Trains every row of the ablation tables with the same budget and writes the tables.
+
+    python -m benchmarks.ablations --dataset mesh_folder --data_dir data --steps 400
+
+A row is a name of `configs/ablation.py`, in colour and in colour and depth. Interrupt
+and repeat the command as you like: rows that are done are not trained again. The tables
+go to the terminal and, with the command, the hardware and the time, between the two
+markers of `docs/ablations.md`. The runs stay in `--workdir`, ready for
+`python -m pixel2mesh_jax.compare`.
+"""
+
+import argparse
+import functools
+import json
+import pathlib
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from importlib import metadata
+from typing import NamedTuple
+
+import jax
+from rich.console import Console
+
+from configs import ablation
+from pixel2mesh_jax import protocols, score_tables
+from pixel2mesh_jax.atomic_files import write_atomically
+from pixel2mesh_jax.models.build import make_model, make_template
+from pixel2mesh_jax.training import checkpoints
+
+# Title -> names, of `configs/ablation.py`.
+TABLES = {
+    "Table 3 of the paper: one idea less": (
+        "full",
+        "no_residual",
+        "no_laplacian",
+        "no_unpooling",
+        "no_normal",
+        "no_edge",
+        "no_move",
+    ),
+    "Figure 6 of the paper: number of blocks": (
+        "blocks_1",
+        "blocks_2",
+        "full",
+        "blocks_4",
+    ),
+    "Paper 003: autoencoder": ("full", "autoencoder"),
+}
+INPUTS = {"RGB": "", "RGB-D": ",rgbd"}
+PROTOCOL, MEAN = "pixel2mesh", "mean_over_samples"
+BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
+SECONDS = "seconds.json"  # in the folder of a run: what its training took
+
+
+class Row(NamedTuple):
+    """One trained and evaluated ablation.
+
+    Attributes:
+      name: of `configs/ablation.py`, without its inputs.
+      inputs: key of `INPUTS`.
+      scores: of the held-out samples, and those of the undeformed template.
+      parameters: of the model.
+      seconds: that training took, compilation included.
+    """
+
+    name: str
+    inputs: str
+    scores: dict
+    template: dict
+    parameters: int
+    seconds: float
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
+    options = _parse(arguments)
+    console = Console()
+    wanted = [(name, inputs) for inputs in options.inputs for name in options.only]
+    for number, (name, inputs) in enumerate(wanted, start=1):
+        console.rule(f"{number} of {len(wanted)}: {name}, {inputs}")
+        train(name, inputs, options)
+    rows = [read(*row, options.workdir) for row in wanted]
+    text = f"{markdown(rows)}\n\n{circumstances(options)}"
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
+    page = options.output.read_text(encoding="utf-8")
+    write_atomically(options.output, between_markers(page, text).encode())
+    return 0
+
+
+def train(name: str, inputs: str, options: argparse.Namespace) -> None:
+    """Trains and evaluates one row in processes of their own, unless that is done."""
+    workdir = folder(options.workdir, name, inputs)
+    command = [
+        *(sys.executable, "-m", "pixel2mesh_jax.main"),
+        f"--config=configs/ablation.py:{name}{INPUTS[inputs]}",
+        f"--workdir={workdir}",
+        f"--config.dataset={options.dataset}",
+        f"--config.data_dir={options.data_dir}",
+        f"--config.num_steps={options.steps}",
+        f"--config.seed={options.seed}",
+        f"--config.eval.protocol={PROTOCOL}",
+        f"--config.eval.limit={options.limit}",
+    ]
+    if (workdir / "metrics.json").is_file():
+        return
+    start = time.perf_counter()
+    subprocess.run([*command, "--mode=train"], check=True)
+    seconds = {"seconds": time.perf_counter() - start}
+    write_atomically(workdir / SECONDS, json.dumps(seconds).encode())
+    subprocess.run([*command, "--mode=eval"], check=True)
+
+
+def read(name: str, inputs: str, workdir: pathlib.Path) -> Row:
+    """The row of a run that was trained and evaluated."""
+    run = folder(workdir, name, inputs)
+    scores = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    return Row(
+        name,
+        inputs,
+        scores["protocols"][PROTOCOL][MEAN],
+        scores["baseline"][PROTOCOL][MEAN],
+        count_parameters(checkpoints.load_config(run)),
+        json.loads((run / SECONDS).read_text(encoding="utf-8"))["seconds"],
+    )
+
+
+def folder(workdir: pathlib.Path, name: str, inputs: str) -> pathlib.Path:
+    """Where the run of a row lives."""
+    return workdir / f"{name}{INPUTS[inputs]}".replace(",", "_")
+
+
+def count_parameters(config) -> int:
+    """Numbers that the training of a config changes."""
+    model, template = make_model(config), make_template(config)
+    batch = checkpoints.example_batch(config.image_size, 1, num_points=1)
+    init = functools.partial(model.init, train=False)
+    variables = jax.eval_shape(init, jax.random.key(0), batch, template)
+    return sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """All tables of the rows that there are."""
+    columns = protocols.PROTOCOLS[PROTOCOL].columns
+    head = ("", "inputs", *(c.heading for c in columns), "parameters", "seconds")
+    parts = []
+    for title, names in TABLES.items():
+        shown = [row for name in names for row in rows if row.name == name]
+        if not shown:
+            continue
+        lines = [
+            [
+                row.name,
+                row.inputs,
+                *(column.text(row.scores) for column in columns),
+                f"{row.parameters:,}",
+                f"{row.seconds:.0f}",
+            ]
+            for row in shown
+        ]
+        start = [column.text(shown[0].template) for column in columns]
+        lines.append([score_tables.TEMPLATE, "", *start, "", ""])
+        parts += [f"### {title}", score_tables.markdown_table(head, lines)]
+    return "\n\n".join(parts)
+
+
+def circumstances(options: argparse.Namespace) -> str:
+    """Command, budget, hardware and day, in one paragraph."""
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("jax", "flax"))
+    device = jax.devices()[0]
+    held_out = f"the first {options.limit}" if options.limit else "all"
+    return (
+        f"`python -m benchmarks.ablations --dataset {options.dataset} --data_dir "
+        f"{options.data_dir.name} --steps {options.steps} --limit {options.limit} "
+        f"--seed {options.seed}`, "
+        f"{time.strftime('%d %B %Y')}, {device.device_kind} ({platform.processor()}), "
+        f"Python {platform.python_version()}, {versions}. Scores: mean over {held_out} "
+        f"views of the test split of {options.dataset}, protocol `{PROTOCOL}`; one run "
+        "per row, so differences of a few per cent are noise. Seconds are those of "
+        "training with its compilation."
+    )
+
+
+def between_markers(page: str, text: str) -> str:
+    """The page with `text` in the place of what stood between its markers."""
+    before, rest = page.split(BEGIN)
+    after = rest.split(END)[1]
+    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+
+
+def _parse(arguments):
+    names = tuple(dict.fromkeys(sum(TABLES.values(), ())))
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.ablations", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--dataset", default="procedural_shapes")
+    parser.add_argument("--data_dir", type=pathlib.Path, default=pathlib.Path("data"))
+    parser.add_argument("--steps", type=int, default=400, help="of every row")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit", type=int, default=0, help="test views; 0 for all")
+    parser.add_argument(
+        "--only", nargs="+", default=names, choices=ablation.CHANGES, metavar="ROW"
+    )
+    parser.add_argument("--inputs", nargs="+", default=[*INPUTS], choices=INPUTS)
+    parser.add_argument(
+        "--workdir", type=pathlib.Path, default=pathlib.Path("runs/ablations")
+    )
+    parser.add_argument(
+        "--output", type=pathlib.Path, default=pathlib.Path("docs/ablations.md")
+    )
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
