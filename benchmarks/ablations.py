@@ -12,6 +12,7 @@ markers of `docs/ablations.md`. The runs stay in `--workdir`, ready for
 import argparse
 import functools
 import json
+import os
 import pathlib
 import platform
 import subprocess
@@ -63,7 +64,7 @@ class Row(NamedTuple):
       inputs: key of `INPUTS`.
       scores: of the held-out samples, and those of the undeformed template.
       parameters: of the model.
-      seconds: that training took, compilation included.
+      seconds: that training took, compilation included; None if it was interrupted.
     """
 
     name: str
@@ -71,7 +72,7 @@ class Row(NamedTuple):
     scores: dict
     template: dict
     parameters: int
-    seconds: float
+    seconds: float | None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,9 +107,10 @@ def train(name: str, inputs: str, options: argparse.Namespace) -> None:
     ]
     if (workdir / "metrics.json").is_file():
         return
+    interrupted = checkpoints.checkpoint_folder(workdir).exists()
     start = time.perf_counter()
     subprocess.run([*command, "--mode=train"], check=True)
-    seconds = {"seconds": time.perf_counter() - start}
+    seconds = None if interrupted else time.perf_counter() - start
     write_atomically(workdir / SECONDS, json.dumps(seconds).encode())
     subprocess.run([*command, "--mode=eval"], check=True)
 
@@ -123,7 +125,7 @@ def read(name: str, inputs: str, workdir: pathlib.Path) -> Row:
         scores["protocols"][PROTOCOL][MEAN],
         scores["baseline"][PROTOCOL][MEAN],
         count_parameters(checkpoints.load_config(run)),
-        json.loads((run / SECONDS).read_text(encoding="utf-8"))["seconds"],
+        json.loads((run / SECONDS).read_text(encoding="utf-8")),
     )
 
 
@@ -156,7 +158,7 @@ def markdown(rows: Sequence[Row]) -> str:
                 row.inputs,
                 *(column.text(row.scores) for column in columns),
                 f"{row.parameters:,}",
-                f"{row.seconds:.0f}",
+                "–" if row.seconds is None else f"{row.seconds:.0f}",
             ]
             for row in shown
         ]
@@ -169,13 +171,14 @@ def markdown(rows: Sequence[Row]) -> str:
 def circumstances(options: argparse.Namespace) -> str:
     """Command, budget, hardware and day, in one paragraph."""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("jax", "flax"))
-    device = jax.devices()[0]
+    device = jax.devices()[0].device_kind
+    machine = f"{os.cpu_count()} cores" if device == "cpu" else device
     held_out = f"the first {options.limit}" if options.limit else "all"
     return (
         f"`python -m benchmarks.ablations --dataset {options.dataset} --data_dir "
         f"{options.data_dir.name} --steps {options.steps} --limit {options.limit} "
         f"--seed {options.seed}`, "
-        f"{time.strftime('%d %B %Y')}, {device.device_kind} ({platform.processor()}), "
+        f"{time.strftime('%d %B %Y')}, {machine} ({platform.machine()}), "
         f"Python {platform.python_version()}, {versions}. Scores: mean over {held_out} "
         f"views of the test split of {options.dataset}, protocol `{PROTOCOL}`; one run "
         "per row, so differences of a few per cent are noise. Seconds are those of "

@@ -23,7 +23,16 @@ from rich.table import Table
 from benchmarks.timing import Case, Timing, measure
 
 # Name -> module of this package with `cases() -> Iterator[Case]`, in the order shown.
-BENCHMARKS = ("aggregation", "nearest", "pooling", "step", "render", "build")
+BENCHMARKS = (
+    "aggregation",
+    "nearest",
+    "pooling",
+    "compilation",
+    "step",
+    "render",
+    "build",
+    "stream",
+)
 PRINTED_WIDTH = 140  # columns, where there is no terminal
 PACKAGES = ("jax", "jaxlib", "flax", "numpy", "tensorflow-cpu", "trimesh", "embreex")
 

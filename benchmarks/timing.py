@@ -31,6 +31,7 @@ class Case(NamedTuple):
       goal: smallest ratio that is wanted, or None.
       per_second_goal: fewest units per second that are wanted of ours, or None.
       note: what else was measured of both, for example memory.
+      rounds: how many; None for as many as there is time for, after a warm-up.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Case(NamedTuple):
     goal: float | int | None = None
     per_second_goal: float | int | None = None
     note: str = ""
+    rounds: int | None = None
 
 
 class Timing(NamedTuple):
@@ -72,16 +74,9 @@ class Timing(NamedTuple):
 
 
 def measure(case: Case) -> Timing:
-    """Checks that both do the same, warms both up, then times them in turn."""
+    """Checks that both do the same, then times them in turn."""
     case.check()
-    _seconds(case.ours), _seconds(case.other)
-    ours, other = [], []
-    end = time.perf_counter() + MAX_SECONDS
-    while len(ours) < MAX_ROUNDS and (
-        len(ours) < MIN_ROUNDS or time.perf_counter() < end
-    ):
-        ours.append(_seconds(case.ours))
-        other.append(_seconds(case.other))
+    ours, other = _times(case)
     per_unit = 1000 / case.amount
     low, median, high = np.percentile(ours, (25, 50, 75))
     return Timing(
@@ -95,6 +90,25 @@ def measure(case: Case) -> Timing:
         goal=_goal(case),
         note=case.note,
     )
+
+
+def _times(case) -> tuple[list[float], list[float]]:
+    """Seconds of every round."""
+    if case.rounds is None:
+        _seconds(case.ours)
+        _seconds(case.other)
+    ours, other = [], []
+    end = time.perf_counter() + MAX_SECONDS
+    while _goes_on(case, len(ours), end):
+        ours.append(_seconds(case.ours))
+        other.append(_seconds(case.other))
+    return ours, other
+
+
+def _goes_on(case, done, end):
+    if case.rounds is not None:
+        return done < case.rounds
+    return done < MIN_ROUNDS or (done < MAX_ROUNDS and time.perf_counter() < end)
 
 
 def _goal(case):
