@@ -90,16 +90,22 @@ def sample_surface(
     """The `points`, `normals` and `colors` of a record, resampled to `num_points`.
 
     Returns:
-      float32 (num_points, 3) each; colours in [0, 1], grey if the record has none.
+      float32 (num_points, 3) each; colours in [0, 1], grey if the record has none;
+      points and normals zero if the record has none.
     """
-    rows = resample_indices(tf.shape(example["points"])[0], num_points, seed)
+    count = tf.shape(example["points"])[0]
+    rows = resample_indices(tf.maximum(count, 1), num_points, seed)
     colors = tf.cond(
         tf.shape(example["colors"])[0] > 0,
         lambda: tf.cast(tf.gather(example["colors"], rows), tf.float32) / 255,
         lambda: tf.fill([num_points, 3], MISSING_COLOR),
     )
-    return {
-        "points": tf.gather(example["points"], rows),
-        "normals": tf.cast(tf.gather(example["normals"], rows), tf.float32),
-        "colors": colors,
+    vectors = {
+        key: tf.cond(
+            count > 0,
+            lambda key=key: tf.cast(tf.gather(example[key], rows), tf.float32),
+            lambda: tf.zeros([num_points, 3]),
+        )
+        for key in ("points", "normals")
     }
+    return {**vectors, "colors": colors}

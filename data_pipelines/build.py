@@ -5,32 +5,52 @@ shards. Killed at any moment, the same command goes on where it stopped. The sha
 a function of the source, the options and the seed, not of the number of workers.
 """
 
-import collections
 import contextlib
+import functools
 import importlib
 import io
+import itertools
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from etils import epath
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
-from data_pipelines import cache
+from data_pipelines import build_report, cache
 from data_pipelines.job import Job, parse
 from data_pipelines.mesh_folder import source as mesh_folder
+from data_pipelines.outcomes import MakeExamples, attempt
 from data_pipelines.p2m_shapenet import source as p2m_shapenet
+from data_pipelines.pix3d import source as pix3d
 from data_pipelines.procedural_shapes import families
 from data_pipelines.procedural_shapes import source as procedural_shapes
-from data_pipelines.views import REPORT_NAME, SPLITS, VERSION, Item
+from data_pipelines.rgbd_folder import source as rgbd_folder
+from data_pipelines.shapenet_r2n2 import source as shapenet_r2n2
+from data_pipelines.views import (
+    REPORT_NAME,
+    SPLITS,
+    VERSION,
+    Item,
+    Options,
+    load_estimator,
+)
 from pixel2mesh_jax.errors import InputError
 
-# Data sets that are made from a folder. A source module has `find_items(folder)`,
-# `make_examples(item, options)` and, if its class names are fixed, `CATEGORIES`.
-SOURCES = {"mesh_folder": mesh_folder, "p2m_shapenet": p2m_shapenet}
+# Data sets that are made from a folder. A source module has
+# `find_items(folder, options)`, `make_examples(item, options)` and, if its class names
+# are fixed, `CATEGORIES`.
+SOURCES = {
+    "mesh_folder": mesh_folder,
+    "p2m_shapenet": p2m_shapenet,
+    "pix3d": pix3d,
+    "rgbd_folder": rgbd_folder,
+    "shapenet_r2n2": shapenet_r2n2,
+}
 
 
 class Plan(NamedTuple):
@@ -46,7 +66,7 @@ class Plan(NamedTuple):
     items: list[Item]
     categories: tuple[str, ...]
     ignored: dict[str, int]
-    make_examples: cache.MakeExamples
+    make_examples: MakeExamples
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,16 +92,10 @@ def run(job: Job, console: Console) -> None:
         console.print(f"{job.shards} is complete, nothing to do", highlight=False)
         return
     plan = find(job)
-    failures = _render(job, plan, console)
-    failed = {failure.item for failure in failures}
-    built = [item for item in plan.items if item not in failed]
-    report = _report(job, plan, built, failures)
-    _print_report(report, console)
-    if not built:
-        raise InputError("none of the objects could be built; see the reasons above")
-    with console.status("writing shards"):
-        _write_shards(job, plan, built, report)
-    _remove_cache(job)
+    if job.options.depth != "rendered":
+        load_estimator(job.options)  # fails before the first object is rendered
+    build = _build_on_beam if job.beam_pipeline_options else _build_here
+    build(job, plan, console)
     console.print(f"wrote {job.shards}", highlight=False)
 
 
@@ -93,72 +107,92 @@ def find(job: Job) -> Plan:
             raise InputError("--train, --val and --test are all 0: nothing to build")
         return Plan(items, families.CATEGORIES, {}, procedural_shapes.make_examples)
     source = SOURCES[job.name]
-    items, ignored = source.find_items(job.source)
+    items, ignored = source.find_items(job.source, job.options)
     categories = tuple(sorted({item.category for item in items}))
     categories = getattr(source, "CATEGORIES", categories)
     return Plan(items, categories, ignored, source.make_examples)
 
 
-def _render(job, plan, console):
-    """Fills the cache; returns the failures in the order of the objects."""
-    failures = []
+def _build_here(job, plan, console):
+    """All cores fill the cache, then one writes the shards."""
+    outcomes = _fill_cache(job, plan, console)
+    report = build_report.make_report(job, plan.ignored, outcomes)
+    build_report.print_report(report, console)
+    items = _without_failed(plan.items, outcomes)
+    with console.status("writing shards"):
+        _write_shards(job, plan, items, outcomes, folder=job.cache)
+    _remove_cache(job)
+
+
+def _build_on_beam(job, plan, console):
+    """Workers of Beam build the objects and write the shards."""
+    options = _beam_options(job.beam_pipeline_options)
+    outcomes = _hopeless(plan, job.options)
+    if len(outcomes) == len(plan.items):
+        report = build_report.make_report(job, plan.ignored, outcomes)
+        build_report.print_report(report, console)
+    items = _without_failed(plan.items, outcomes)
+    with console.status("building on Apache Beam"):
+        _write_shards(
+            job,
+            plan,
+            items,
+            outcomes,
+            make_examples=plan.make_examples,
+            beam_options=options,
+        )
+    report = json.loads((job.shards / REPORT_NAME).read_text())
+    build_report.print_report(report, console)
+
+
+def _beam_options(text):
+    try:
+        from apache_beam.options.pipeline_options import PipelineOptions
+    except ImportError:
+        raise InputError(
+            "--beam_pipeline_options needs Apache Beam: pip install apache-beam"
+        ) from None
+    return PipelineOptions([f"--{option}" for option in text.split(",")])
+
+
+def _fill_cache(job, plan, console):
+    """Shows how far it is; returns what became of the objects."""
+    outcomes = []
     with Progress(console=console) as progress:
         bar = progress.add_task(job.name, total=len(plan.items))
-        jobs = cache.fill(
+        for outcome in cache.fill(
             job.cache, plan.items, plan.make_examples, job.options, job.workers
-        )
-        for failure in jobs:
+        ):
             progress.advance(bar)
-            if failure is not None:
-                failures.append(failure)
-    return sorted(failures)
+            outcomes.append(outcome)
+    return outcomes
 
 
-def _report(job, plan, built, failures):
-    """What was built and what was not, for people and for `build_report.json`."""
-    objects = collections.Counter(item.split for item in built)
-    return {
-        "name": job.name,
-        **_choices(job),
-        "objects": {split: objects[split] for split in SPLITS},
-        "views": {
-            split: sum(
-                cache.count(job.cache, item) for item in built if item.split == split
-            )
-            for split in SPLITS
-        },
-        "skipped": [
-            {"object": failure.item.object_id, "reason": failure.reason}
-            for failure in failures
-        ],
-        "ignored_files": plan.ignored,
-    }
+def _hopeless(plan, options):
+    """Failures of splits of which no object can be built; TFDS on Beam refuses these.
 
-
-def _choices(job):
-    source = None if job.source is None else str(job.source)
-    return {"source": source, "options": job.options._asdict()}
-
-
-def _print_report(report, console):
-    for skipped in report["skipped"]:
-        console.print(
-            f"skipped {skipped['object']}: {skipped['reason']}",
-            style="yellow",
-            markup=False,
-            highlight=False,
-        )
-    table = Table("split", "objects", "views")
+    Looks no further than the first good object of a split, which also shows early that
+    the sources can be read.
+    """
+    failures = []
     for split in SPLITS:
-        table.add_row(split, str(report["objects"][split]), str(report["views"][split]))
-    console.print(table)
-    console.print(f"{len(report['skipped'])} objects skipped", highlight=False)
-    if report["ignored_files"]:
-        kinds = ", ".join(f"{n} {kind}" for kind, n in report["ignored_files"].items())
-        console.print(f"other files in the source, not used: {kinds}", highlight=False)
+        items = [item for item in plan.items if item.split == split]
+        results = (attempt(item, plan.make_examples, options)[1] for item in items)
+        failed = list(itertools.takewhile(lambda result: result.failure, results))
+        if len(failed) == len(items):
+            failures += failed
+    return failures
 
 
-def _write_shards(job, plan, built, report):
+def _without_failed(items, outcomes):
+    failed = {(row.split, row.object_id) for row in outcomes if row.failure}
+    built = [item for item in items if (item.split, item.object_id) not in failed]
+    if not built:
+        raise InputError("none of the objects could be built; see the reasons above")
+    return built
+
+
+def _write_shards(job, plan, items, outcomes, beam_options=None, **source):
     """Lets TFDS write; the folder appears complete or not at all."""
     import tensorflow_datasets as tfds  # slow to import, and no business of the workers
 
@@ -167,20 +201,27 @@ def _write_shards(job, plan, built, report):
         f"data_pipelines.{job.name}.{job.name}_dataset_builder"
     )
     for stale in job.shards.parent.glob(f"incomplete.*_{VERSION}"):
-        shutil.rmtree(stale)
+        epath.Path(stale).rmtree()
     builder = module.Builder(
         data_dir=str(job.data_dir),
-        folder=job.cache,
-        items=tuple(built),
+        items=tuple(items),
         categories=plan.categories,
         options=job.options,
-        report=report,
+        outcomes=outcomes,
+        make_report=functools.partial(build_report.make_report, job, plan.ignored),
+        **source,
     )
-    with contextlib.redirect_stdout(io.StringIO()):  # TFDS speaks of downloads
-        builder.download_and_prepare(download_dir=str(job.cache / "downloads"))
+    config = tfds.download.DownloadConfig(beam_options=beam_options)
+    with (
+        tempfile.TemporaryDirectory() as downloads,
+        contextlib.redirect_stdout(io.StringIO()),  # TFDS speaks of downloads
+    ):
+        builder.download_and_prepare(download_dir=downloads, download_config=config)
 
 
 def _remove_cache(job):
+    if job.beam_pipeline_options:
+        return
     shutil.rmtree(job.cache, ignore_errors=True)
     with contextlib.suppress(OSError):  # other data sets are being built
         job.cache.parent.rmdir()
@@ -191,8 +232,9 @@ def _check_same_options(job):
     if not path.is_file():
         return
     report = json.loads(path.read_text())
-    there = {"source": report["source"], **report["options"]}
-    asked = json.loads(json.dumps(_choices(job)))
+    defaults = Options()._asdict()  # of choices that an older build did not offer
+    there = {"source": report["source"], **defaults, **report["options"]}
+    asked = json.loads(json.dumps(build_report.choices(job)))
     asked = {"source": asked["source"], **asked["options"]}
     different = [
         f"{name} {there.get(name)} instead of {asked[name]}"

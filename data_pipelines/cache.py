@@ -12,26 +12,16 @@ import multiprocessing.connection
 import os
 import pathlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent import futures
-from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from data_pipelines import records
+from data_pipelines.outcomes import MakeExamples, Outcome, attempt
 from data_pipelines.views import Item, Options
+from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.io import meshes
-from pixel2mesh_jax.structures import Example
-
-MakeExamples = Callable[[Item, Options], list[Example]]
-
-
-class Failure(NamedTuple):
-    """An object that could not be built, and why."""
-
-    item: Item
-    reason: str
 
 
 def path_of(folder: pathlib.Path, item: Item) -> pathlib.Path:
@@ -45,7 +35,7 @@ def fill(
     make_examples: MakeExamples,
     options: Options,
     workers: int,
-) -> Iterator[Failure | None]:
+) -> Iterator[Outcome]:
     """Builds the objects that are not there yet.
 
     Args:
@@ -56,14 +46,18 @@ def fill(
       workers: processes; with 1, this one does the work.
 
     Yields:
-      Per object, in any order: None, or the reason why it could not be built.
+      What became of every object, in any order.
 
     Raises:
       InputError: a worker process died (out of memory); the message says what to do.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [item for item in items if not path_of(folder, item).exists()]
-    yield from [None] * (len(items) - len(missing))
+    missing = []
+    for item in items:
+        if path_of(folder, item).exists():
+            yield _finished(folder, item)
+        else:
+            missing.append(item)
     if workers == 1 or len(missing) < 2:
         for item in missing:
             yield _build(folder, item, make_examples, options)
@@ -84,72 +78,40 @@ def fill(
             ) from error
 
 
-def load(folder: pathlib.Path, item: Item) -> Iterator[dict]:
-    """Features of all views of a finished object, see `shards.features`."""
+def load(folder: pathlib.Path, item: Item) -> Iterator[tuple[str, dict]]:
+    """Key and features of all views of a finished object."""
     with np.load(path_of(folder, item), allow_pickle=False) as arrays:
         for view in arrays["view"]:
             prefix = f"{view}/"
             names = [name for name in arrays.files if name.startswith(prefix)]
             fields = {name.removeprefix(prefix): arrays[name] for name in names}
-            yield {
-                **fields,
-                "rgba": io.BytesIO(fields["rgba"].tobytes()),
-                "category": item.category,
-                "object_id": item.object_id,
-                "view": int(view),
-            }
+            yield records.record(fields, item.category, item.object_id, int(view))
 
 
-def count(folder: pathlib.Path, item: Item) -> int:
-    """Number of views of a finished object."""
+def _finished(folder, item):
     with np.load(path_of(folder, item), allow_pickle=False) as arrays:
-        return len(arrays["view"])
+        views, warnings = len(arrays["view"]), tuple(arrays["warnings"].tolist())
+    return Outcome(item.split, item.object_id, views, warnings)
 
 
 def _build(folder, item, make_examples, options):
-    try:
-        examples = make_examples(item, options)
-    except InputError as error:
-        return Failure(item, str(error))
-    except Exception as error:  # one bad object must not stop the others
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        return Failure(item, reason)
-    _save(path_of(folder, item), examples)
-    return None
+    examples, outcome = attempt(item, make_examples, options)
+    if not outcome.failure:
+        _save(path_of(folder, item), examples, outcome.warnings)
+    return outcome
 
 
-def _save(path, examples):
-    arrays = {"view": np.array([example.view_index for example in examples])}
+def _save(path, examples, warnings):
+    arrays = {
+        "view": np.array([example.view_index for example in examples], np.int64),
+        "warnings": np.array(warnings, np.str_),
+    }
     for example in examples:
-        for name, array in _arrays_of(example).items():
+        for name, array in records.arrays_of(example).items():
             arrays[f"{example.view_index}/{name}"] = array
     content = io.BytesIO()
     np.savez(content, **arrays)
-    meshes.write_atomically(path, content.getvalue())
-
-
-def _arrays_of(example: Example) -> dict[str, np.ndarray]:
-    """The features of an example, see `shards.features`; the picture as PNG bytes."""
-    view, surface, field = example.view, example.surface, example.field
-    png = io.BytesIO()
-    Image.fromarray(view.rgba).save(png, "PNG")
-    arrays = {
-        "rgba": np.frombuffer(png.getvalue(), np.uint8),
-        "depth": view.depth,
-        "intrinsics": view.intrinsics,
-        "points": surface.points,
-        "normals": surface.normals.astype(np.float16),
-        "colors": surface.colors,
-    }
-    if view.estimated is not None:
-        arrays["estimated"] = view.estimated.astype(np.float16)
-    if example.voxels is not None:
-        arrays["voxels"] = example.voxels.astype(np.uint8)
-    if field is not None:
-        arrays["query_points"] = field.points
-        arrays["query_distances"] = field.distances
-        arrays["query_colors"] = field.colors
-    return arrays
+    write_atomically(path, content.getvalue())
 
 
 def _start_worker():

@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 from pixel2mesh_jax.errors import InputError
 
 Path = str | pathlib.Path
+DEPTH_SOURCES = ("auto", "rendered", "estimated")
 
 # TFDS warns its own callers that it will rename an attribute of its own.
 logging.getLogger("absl").addFilter(
@@ -23,7 +24,9 @@ class DatasetInfo(NamedTuple):
     Attributes:
       name: name of the folder and of the builder.
       categories: names; `Batch.category` indexes them.
-      has_depth: whether the views carry depth.
+      has_depth: whether the views carry measured or rendered depth.
+      has_estimated: whether the views carry estimated depth.
+      has_points: whether the true shape is known, as surface points.
       has_colors: whether the surface points carry colours.
       num_examples: views per split.
     """
@@ -31,6 +34,8 @@ class DatasetInfo(NamedTuple):
     name: str
     categories: tuple[str, ...]
     has_depth: bool
+    has_estimated: bool
+    has_points: bool
     has_colors: bool
     num_examples: dict[str, int]
 
@@ -42,14 +47,20 @@ def dataset_info(name: str, data_dir: Path) -> DatasetInfo:
         name=name,
         categories=tuple(info.features["category"].names),
         has_depth=bool(info.metadata["has_depth"]),
+        has_estimated="estimated" in info.features,
+        has_points=bool(info.metadata.get("has_points", True)),  # older builds
         has_colors=bool(info.metadata["has_colors"]),
         num_examples={key: split.num_examples for key, split in info.splits.items()},
     )
 
 
 def check_has(info: DatasetInfo, require: Sequence[str]) -> None:
-    """Raises InputError if the dataset lacks one of "depth", "colors"."""
-    offers = {"depth": info.has_depth, "colors": info.has_colors}
+    """Raises InputError if the dataset lacks one of "depth", "points", "colors"."""
+    offers = {
+        "depth": info.has_depth or info.has_estimated,
+        "points": info.has_points,
+        "colors": info.has_colors,
+    }
     for need in require:
         if not offers[need]:
             valid = [key for key, has in offers.items() if has] or ["nothing"]
@@ -57,6 +68,32 @@ def check_has(info: DatasetInfo, require: Sequence[str]) -> None:
                 f"Dataset '{info.name}' has no {need}, which the configuration needs; "
                 f"beside rgb it has: {', '.join(valid)}."
             )
+
+
+def choose_depth(info: DatasetInfo, source: str) -> str:
+    """Which depth the batches hold: "rendered" or "estimated".
+
+    Args:
+      info: of the dataset.
+      source: one of `DEPTH_SOURCES`. "auto" is rendered (or measured) depth if there is
+        some, else estimated depth.
+
+    Raises:
+      InputError: unknown source, or the dataset lacks it.
+    """
+    has = {"rendered": info.has_depth, "estimated": info.has_estimated}
+    if source == "auto":
+        only_estimated = info.has_estimated and not info.has_depth
+        return "estimated" if only_estimated else "rendered"
+    if source not in has:
+        valid = ", ".join(DEPTH_SOURCES)
+        raise InputError(f"Unknown depth_source {source!r}; valid: {valid}.")
+    if not has[source]:
+        raise InputError(
+            f"Dataset '{info.name}' has no {source} depth, as depth_source asks; "
+            f"it has: {', '.join(name for name in has if has[name]) or 'none'}."
+        )
+    return source
 
 
 def open_dataset(name: str, data_dir: Path) -> tfds.core.DatasetBuilder:
@@ -71,10 +108,16 @@ def open_dataset(name: str, data_dir: Path) -> tfds.core.DatasetBuilder:
 
 
 def _missing_dataset(name: str, folder: pathlib.Path) -> str:
+    from data_pipelines import job  # slow to import, for no more than this message
+
     found = sorted({path.parts[-3] for path in folder.glob("*/*/dataset_info.json")})
+    there = f"(datasets there: {', '.join(found) or 'none'})"
+    missing = f"Dataset '{name}' was not found in '{folder}'"
+    if name not in job.DATA_SETS:
+        known = ", ".join(job.DATA_SETS)
+        return f"{missing}; those that can be built: {known} {there}"
     source = "" if name == "procedural_shapes" else " --source DIR"
     return (
-        f"Dataset '{name}' was not found in '{folder}'. Build it with: "
-        f"python -m data_pipelines.build {name}{source} --data_dir {folder} "
-        f"(datasets there: {', '.join(found) or 'none'})"
+        f"{missing}. Build it with: python -m data_pipelines.build {name}{source} "
+        f"--data_dir {folder} {there}"
     )

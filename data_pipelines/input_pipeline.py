@@ -20,16 +20,23 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from data_pipelines import augment
-from data_pipelines.datasets import Path, check_has, dataset_info, open_dataset
+from data_pipelines.datasets import (
+    Path,
+    check_has,
+    choose_depth,
+    dataset_info,
+    open_dataset,
+)
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
+from pixel2mesh_jax.geometry import depth as depth_maps
 from pixel2mesh_jax.structures import Batch
 
 tf.config.set_visible_devices([], "GPU")  # the accelerator belongs to JAX
 
 SHUFFLE_BUFFER = 2048  # examples; about 0.25 MB each with 10,000 points
 # Features that stay compressed until the example is known to be used.
-ENCODED = ("rgba", "depth")
+ENCODED = ("rgba", "depth", "estimated")
 
 
 class _Recipe(NamedTuple):
@@ -37,6 +44,7 @@ class _Recipe(NamedTuple):
 
     image_size: int
     num_points: int
+    depth_source: str
     seed: int = 0
     color_jitter: float = 0.0
     flip: bool = False
@@ -56,6 +64,7 @@ def train_batches(
     flip: bool = False,
     process_index: int = 0,
     process_count: int = 1,
+    depth_source: str = "auto",
     require: Sequence[str] = (),
 ) -> Iterator[Batch]:
     """Endless batches for training; the order is a function of (seed, step).
@@ -73,19 +82,23 @@ def train_batches(
       flip: whether to mirror half of the examples, geometry and camera included.
       process_index: of this process.
       process_count: must divide `batch_size`.
+      depth_source: of `Batch.depth`; see `datasets.choose_depth`.
       require: "depth", "colors": what the dataset must have.
 
     Raises:
-      InputError: the dataset or split does not exist, is empty or lacks something.
+      InputError: the dataset or split does not exist, is empty or lacks something;
+        the true shape is always needed.
     """
     if batch_size % process_count:
         raise InputError(
             f"batch_size {batch_size} cannot be divided among {process_count} "
             f"processes; choose a multiple of {process_count}."
         )
-    check_has(dataset_info(name, data_dir), require)
+    info = dataset_info(name, data_dir)
+    check_has(info, ("points", *require))
     builder = open_dataset(name, data_dir)
-    recipe = _Recipe(image_size, num_points, seed, color_jitter, flip)
+    depth = choose_depth(info, depth_source)
+    recipe = _Recipe(image_size, num_points, depth, seed, color_jitter, flip)
     local = batch_size // process_count
     numbered = _stream(builder, split, seed, start_step * batch_size)
     numbered = numbered.filter(
@@ -107,6 +120,7 @@ def eval_batches(
     image_size: int,
     num_points: int | None = None,
     limit: int | None = None,
+    depth_source: str = "auto",
 ) -> Iterator[Batch]:
     """One pass over a split in the order of the shards, without augmentation.
 
@@ -121,17 +135,19 @@ def eval_batches(
       num_points: surface points per example. None keeps all; where the counts differ,
         the largest is taken and smaller sets repeat points at random.
       limit: at most so many examples, evenly spread over the split.
+      depth_source: of `Batch.depth`; see `datasets.choose_depth`.
 
     Raises:
-      InputError: the dataset or split does not exist or is empty.
+      InputError: the dataset or split does not exist, is empty or lacks that depth.
     """
     builder = open_dataset(name, data_dir)
+    depth = choose_depth(dataset_info(name, data_dir), depth_source)
     records = _selected(builder, split, limit)
     if num_points is None:
         num_points = _largest_point_count(records)
     count = _selected_count(builder, split, limit)
     filling = records.take(1).repeat(-count % batch_size)
-    prepare = _preparation(builder, _Recipe(image_size, num_points))
+    prepare = _preparation(builder, _Recipe(image_size, num_points, depth))
     dataset = records.concatenate(filling).map(
         prepare, tf.data.AUTOTUNE, deterministic=True
     )
@@ -164,7 +180,9 @@ def decoded_records(
     builder = open_dataset(name, data_dir)
     features = builder.info.features
     for _, record in _selected(builder, split, limit):
-        images = {key: features[key].decode_example(record[key]) for key in ENCODED}
+        images = {
+            key: features[key].decode_example(record[key]) for key in _encoded(features)
+        }
         yield {key: value.numpy() for key, value in (record | images).items()}
 
 
@@ -181,9 +199,13 @@ def _records(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
     skip = tfds.decode.SkipDecoding()
     return builder.as_dataset(
         split=split,
-        decoders=dict.fromkeys(ENCODED, skip),
+        decoders=dict.fromkeys(_encoded(builder.info.features), skip),
         read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
     )
+
+
+def _encoded(features):
+    return [key for key in ENCODED if key in features]
 
 
 def _stream(
@@ -237,7 +259,7 @@ def _preparation(builder: tfds.core.DatasetBuilder, recipe: _Recipe):
         jitter_seed, flip_seed, point_seed = tf.unstack(tf.random.split(seed, 3))
         rgba = tf.cast(features["rgba"].decode_example(record["rgba"]), tf.float32)
         rgb, alpha = rgba[..., :3] / 255, rgba[..., 3:] / 255
-        depth = features["depth"].decode_example(record["depth"])[..., None]
+        depth = _depth(features, record, alpha, recipe.depth_source)
         if recipe.color_jitter:
             rgb = augment.jitter_colors(rgb, alpha, recipe.color_jitter, jitter_seed)
         rgb, mask, depth = augment.resize_view(rgb, alpha, depth, recipe.image_size)
@@ -255,6 +277,16 @@ def _preparation(builder: tfds.core.DatasetBuilder, recipe: _Recipe):
         return augment.flip_example(example, flipped)
 
     return prepare
+
+
+def _depth(features, record, alpha, source):
+    """(S, S, 1) metres, 0 = missing; see `geometry.depth.depth_from_relative`."""
+    if source == "rendered":
+        return features["depth"].decode_example(record["depth"])[..., None]
+    estimated = features["estimated"].decode_example(record["estimated"])
+    relative = tf.cast(estimated, tf.float32)[..., None]
+    inverse = depth_maps.RELATIVE_OFFSET + depth_maps.RELATIVE_SLOPE * relative
+    return tf.where(alpha >= depth_maps.COVERED, 1 / inverse, 0.0)
 
 
 def _as_batches(

@@ -8,6 +8,9 @@ import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from etils import epath
+
+from data_pipelines import arguments, depth_estimation
 from data_pipelines.views import SPLITS, VERSION, Options
 
 
@@ -19,17 +22,19 @@ class Job(NamedTuple):
       data_dir: the shards go to `data_dir/name/VERSION`.
       source: folder, None for procedural data.
       options: see `views.Options`.
-      workers: processes.
+      workers: processes of a build without Beam.
+      beam_pipeline_options: what to tell Apache Beam; empty for a build without it.
     """
 
     name: str
-    data_dir: pathlib.Path
+    data_dir: pathlib.Path | epath.Path
     source: pathlib.Path | None
     options: Options
     workers: int
+    beam_pipeline_options: str = ""
 
     @property
-    def shards(self) -> pathlib.Path:
+    def shards(self) -> pathlib.Path | epath.Path:
         return self.data_dir / self.name / VERSION
 
     @property
@@ -46,7 +51,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
-def parse(arguments: Sequence[str] | None) -> Job:
+def parse(command_line: Sequence[str] | None) -> Job:
     """Reads the command line; ends the program with code 2 if it is wrong."""
     parser = _Parser(
         prog="python -m data_pipelines.build",
@@ -55,63 +60,26 @@ def parse(arguments: Sequence[str] | None) -> Job:
     names = parser.add_subparsers(dest="name", metavar="NAME", required=True)
     for name, (text, groups) in DATA_SETS.items():
         sub = names.add_parser(name, help=text)
-        for add_arguments in (*groups, _add_output_arguments):
+        for add_arguments in (*groups, arguments.add_depth, arguments.add_output):
             add_arguments(sub)
-    return _job(vars(parser.parse_args(arguments)))
+    values = vars(parser.parse_args(command_line))
+    arguments.check_depth(parser, values)
+    arguments.check_output(parser, values)
+    return _job(values)
 
 
-def _add_source_argument(parser):
-    parser.add_argument("--source", type=pathlib.Path, required=True, help="folder")
-
-
-def _add_count_arguments(parser):
-    for split, count in zip(SPLITS, Options().objects, strict=True):
-        parser.add_argument(
-            f"--{split}",
-            type=_natural,
-            default=count,
-            help=f"objects per category (default {count})",
-        )
-
-
-def _add_up_argument(parser):
-    parser.add_argument(
-        "--up", choices=("y", "z"), default="y", help="axis that points up in the files"
-    )
-
-
-def _add_size_argument(parser):
-    parser.add_argument(
-        "--size", type=int, choices=(137, 224), default=Options().size, help="pixels"
-    )
-
-
-def _add_render_arguments(parser):
-    """Of pictures that are rendered here, and points that are drawn here."""
-    default = Options()
-    parser.add_argument(
-        "--views", type=_positive, default=default.views, help="pictures per object"
-    )
-    parser.add_argument(
-        "--num_points",
-        type=_positive,
-        default=default.num_points,
-        help="surface points per object",
-    )
-    parser.add_argument(
-        "--seed",
-        type=_natural,
-        default=default.seed,
-        help="of cameras, points and shapes",
-    )
-
-
-def _add_output_arguments(parser):
-    parser.add_argument(
-        "--data_dir", type=pathlib.Path, required=True, help="where to write"
-    )
-    parser.add_argument(
-        "--workers", type=_positive, default=os.cpu_count(), help="processes"
+def _job(values):
+    options = {name: values[name] for name in Options._fields if name in values}
+    if values["name"] == "procedural_shapes":
+        options["objects"] = tuple(values[split] for split in SPLITS)
+    options["estimator_stamp"] = depth_estimation.stamp(values["estimator"])
+    return Job(
+        name=values["name"],
+        data_dir=values["data_dir"],
+        source=values["source"].absolute() if "source" in values else None,
+        options=Options(**options),
+        workers=values["workers"] or os.cpu_count(),
+        beam_pipeline_options=values["beam_pipeline_options"],
     )
 
 
@@ -119,45 +87,49 @@ def _add_output_arguments(parser):
 DATA_SETS = {
     "procedural_shapes": (
         "shapes from formulas",
-        (_add_count_arguments, _add_size_argument, _add_render_arguments),
+        (
+            arguments.add_counts,
+            arguments.add_size,
+            arguments.add_views,
+            arguments.add_sampling,
+            arguments.add_solids,
+        ),
     ),
     "mesh_folder": (
         "any folder of mesh files",
         (
-            _add_source_argument,
-            _add_up_argument,
-            _add_size_argument,
-            _add_render_arguments,
+            arguments.add_source,
+            arguments.add_up,
+            arguments.add_size,
+            arguments.add_views,
+            arguments.add_sampling,
+            arguments.add_solids,
         ),
     ),
-    "p2m_shapenet": ("the released Pixel2Mesh data", (_add_source_argument,)),
+    "p2m_shapenet": ("the released Pixel2Mesh data", (arguments.add_source,)),
+    "rgbd_folder": (
+        "any folder of pictures with measured depth",
+        (arguments.add_source, arguments.add_size, arguments.add_sampling),
+    ),
+    "shapenet_r2n2": (
+        "ShapeNetCore, with the renderings of 3D-R2N2 if there are",
+        (
+            arguments.add_source,
+            arguments.add_renderings,
+            arguments.add_size,
+            arguments.add_views,
+            arguments.add_sampling,
+            arguments.add_solids,
+        ),
+    ),
+    "pix3d": (
+        "photos of Pix3D with aligned models",
+        (
+            arguments.add_source,
+            arguments.add_flags,
+            arguments.add_size,
+            arguments.add_sampling,
+            arguments.add_solids,
+        ),
+    ),
 }
-
-
-def _job(values):
-    options = {name: values[name] for name in Options._fields if name in values}
-    if values["name"] == "procedural_shapes":
-        options["objects"] = tuple(values[split] for split in SPLITS)
-    return Job(
-        name=values["name"],
-        data_dir=values["data_dir"].absolute(),
-        source=values["source"].absolute() if "source" in values else None,
-        options=Options(**options),
-        workers=values["workers"],
-    )
-
-
-def _positive(text):
-    return _integer(text, 1)
-
-
-def _natural(text):
-    return _integer(text, 0)
-
-
-def _integer(text, minimum):
-    if not text.isdecimal() or int(text) < minimum:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a whole number of at least {minimum}"
-        )
-    return int(text)

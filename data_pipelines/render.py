@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from pixel2mesh_jax.geometry import camera
+from pixel2mesh_jax.geometry import surface as surface_geometry
 from pixel2mesh_jax.io import materials, raycast
 from pixel2mesh_jax.io.meshes import Surface
 from pixel2mesh_jax.structures import SurfaceSamples, View
@@ -88,17 +89,27 @@ def sample_surface(
       num_points: how many.
       rng: decides everything.
     """
-    double_area = np.linalg.norm(_area_vectors(surface.vertices, surface.faces), axis=1)
-    triangle = _draw(double_area, num_points, rng)
+    areas = surface_geometry.face_areas(surface.vertices, surface.faces)
+    triangle = _draw(areas, num_points, rng)
     barycentric = _uniform_barycentric(num_points, rng)
-    corners = surface.vertices[surface.faces[triangle]]
-    area_vectors = _area_vectors(surface.vertices, surface.faces[triangle])
-    color = materials.color_at(surface.paint, triangle, barycentric)
+    faces = surface.faces[triangle]
+    points = np.einsum("nc,ncd->nd", barycentric, surface.vertices[faces])
+    normals = surface_geometry.face_normals(surface.vertices, faces)
     return SurfaceSamples(
-        points=np.einsum("nc,ncd->nd", barycentric, corners).astype(np.float32),
-        normals=(area_vectors / double_area[triangle, None]).astype(np.float32),
-        colors=_bytes(materials.srgb_from_linear(color)),
+        points=points.astype(np.float32),
+        normals=normals.astype(np.float32),
+        colors=colors_at(surface, triangle, barycentric),
     )
+
+
+def colors_at(
+    surface: Surface,
+    triangle: Int[np.ndarray, " N"],
+    barycentric: Float[np.ndarray, "N 3"],
+) -> UInt8[np.ndarray, "N 3"]:
+    """Unlit sRGB colours at points on triangles."""
+    light = materials.color_at(surface.paint, triangle, barycentric)
+    return _bytes(materials.srgb_from_linear(light))
 
 
 def move_samples(
@@ -145,12 +156,6 @@ def _antialias(color, hit) -> UInt8[np.ndarray, "H W 4"]:
     rgba[covered, :3] = _bytes(materials.srgb_from_linear(light / rays))
     rgba[covered, 3:] = _bytes(rays / SUPERSAMPLE**2)
     return rgba.reshape(height, width, 4)
-
-
-def _area_vectors(vertices, faces):
-    """Normals whose length is twice the area of the face."""
-    a, b, c = (vertices[faces[:, i]] for i in range(3))
-    return np.cross(b - a, c - a)
 
 
 def _draw(weights, count, rng) -> Int[np.ndarray, " N"]:

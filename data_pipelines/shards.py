@@ -3,13 +3,14 @@
 import functools
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from data_pipelines import cache
+from data_pipelines.outcomes import MakeExamples, Outcome
 from data_pipelines.views import REPORT_NAME, SPLITS, VERSION, Item, Options
 
 
@@ -41,13 +42,13 @@ def features(
                 shape=(None, 3),
                 dtype=np.float32,
                 encoding="bytes",
-                doc="metres, camera frame",
+                doc="metres, camera frame; no rows if the shape is not known",
             ),
             "normals": tensor(
                 shape=(None, 3),
                 dtype=np.float16,
                 encoding="bytes",
-                doc="unit, camera frame, sign arbitrary",
+                doc="unit, camera frame; outward, except in p2m_shapenet",
             ),
             "colors": tensor(
                 shape=(None, 3),
@@ -108,7 +109,7 @@ def _canonical(record: bytes) -> bytes:
 
 
 class ViewsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """Writes finished objects of the cache to shards.
+    """Writes finished objects of the cache to shards, or builds them on Apache Beam.
 
     A subclass lives beside the README.md and CITATIONS.bib that describe its data. It
     is not registered with TFDS (`skip_registration`): if it were, `tfds.builder(name)`
@@ -116,11 +117,13 @@ class ViewsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     Attributes:
       HAS_DEPTH: the depth maps are measured or rendered, not all zero.
+      HAS_POINTS: there are points of the true surface.
       HAS_COLORS: the points have colours.
     """
 
     VERSION = tfds.core.Version(VERSION)
     HAS_DEPTH = True
+    HAS_POINTS = True
     HAS_COLORS = True
     url_infos = None  # nothing is downloaded: no list of checksums to look for
 
@@ -131,21 +134,26 @@ class ViewsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         items: tuple[Item, ...] = (),
         categories: tuple[str, ...] = (),
         options: Options | None = None,
-        report: dict | None = None,
+        make_examples: MakeExamples | None = None,
+        outcomes: Sequence[Outcome] = (),
+        make_report: Callable[[Sequence[Outcome]], dict] | None = None,
         **kwargs,
     ):
         """Takes what `data_pipelines.build` has prepared.
 
         Args:
           folder: of the cache.
-          items: the objects that lie there complete.
+          items: the objects to write; without `make_examples` they lie there complete.
           categories: class names, in the order of their labels.
-          options: how the objects were built; None for the defaults.
-          report: written beside the shards as `REPORT_NAME`.
+          options: how the objects are built; None for the defaults.
+          make_examples: builds an object on Beam; None: take it from the cache.
+          outcomes: what became of objects so far; Beam adds those of `items`.
+          make_report: from all outcomes to what is written as `REPORT_NAME`.
           **kwargs: see `tfds.core.DatasetBuilder`.
         """
-        self._report = report
         self._folder, self._items = folder, items
+        self._make_examples, self._make_report = make_examples, make_report
+        self._outcomes = list(outcomes)
         self._categories, self._options = categories, options or Options()
         super().__init__(**kwargs)
 
@@ -154,6 +162,7 @@ class ViewsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             features=features(self._categories, self._options),
             metadata=tfds.core.MetadataDict(
                 has_depth=self.HAS_DEPTH and self._options.depth != "estimated",
+                has_points=self.HAS_POINTS,
                 has_colors=self.HAS_COLORS,
                 image_size=self._options.size,
             ),
@@ -162,17 +171,42 @@ class ViewsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _example_writer(self) -> DeterministicWriter:
         return DeterministicWriter(self.info.file_format)
 
-    def _split_generators(self, dl_manager) -> dict[str, Iterator]:
+    def _split_generators(self, dl_manager) -> dict:
         del dl_manager
-        report = json.dumps(self._report, indent=2) + "\n"
-        (self.data_path / REPORT_NAME).write_text(report)  # still under another name
-        used = {item.split for item in self._items}
+        parts = {
+            split: [item for item in self._items if item.split == split]
+            for split in SPLITS
+        }
+        if self._make_examples is None:
+            self._write_report()
         return {
-            split: self._generate_examples(split) for split in SPLITS if split in used
+            split: self._generate_examples(items)
+            for split, items in parts.items()
+            if items
         }
 
-    def _generate_examples(self, split: str) -> Iterator[tuple[str, dict]]:
-        for item in self._items:
-            if item.split == split:
-                for record in cache.load(self._folder, item):
-                    yield f"{item.object_id}/{record['view']}", record
+    def _generate_examples(self, items: list[Item]):
+        if self._make_examples is None:
+            return self._finished_examples(items)
+        from data_pipelines import beam_pipeline  # needs the extra [beam]
+
+        return beam_pipeline.Build(
+            items, self._make_examples, self._options, self.data_path
+        )
+
+    def _finished_examples(self, items: list[Item]) -> Iterator[tuple[str, dict]]:
+        for item in items:
+            yield from cache.load(self._folder, item)
+
+    def _process_pipeline_result(self, pipeline_result) -> None:
+        """Called by TFDS when Beam is done."""
+        del pipeline_result
+        from data_pipelines import beam_pipeline
+
+        self._outcomes += beam_pipeline.take_outcomes(self.data_path)
+        self._write_report()
+
+    def _write_report(self) -> None:
+        """Into the folder that TFDS renames at the end."""
+        report = json.dumps(self._make_report(self._outcomes), indent=2) + "\n"
+        (self.data_path / REPORT_NAME).write_text(report)

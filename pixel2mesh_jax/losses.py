@@ -9,11 +9,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from pixel2mesh_jax.geometry import gather
+from pixel2mesh_jax.geometry import gather, surface
 from pixel2mesh_jax.structures import Array, MeshTopology
 
 # tf.nn.l2_normalize: lower bound of the squared length.
 NORMALIZE_EPSILON = 1e-12
+# Distance of a predicted probability from 0 and 1, where its logarithm has no value.
+SATURATION = 1e-6
 
 
 def directed_chamfer(
@@ -47,6 +49,17 @@ def edge_length(
     return 2 * jnp.sum(squared) / _num_edge_rows(topology, count_self_loops)
 
 
+def edge_deviation(
+    vertices: Float[Array, "V 3"], topology: MeshTopology, target: float | int
+) -> Float[Array, ""]:
+    """Mean squared difference between the edge lengths and a target length, metres.
+
+    PyTorch3D's `mesh_edge_loss`; with a target of 0 it is `edge_length`.
+    """
+    lengths = surface.safe_norm(gather.edge_vectors(vertices, topology))
+    return jnp.mean((lengths - target) ** 2)
+
+
 def normal(
     vertices: Float[Array, "V 3"],
     topology: MeshTopology,
@@ -71,6 +84,57 @@ def normal(
     return jnp.sum(jnp.abs(cosines)) / _num_edge_rows(topology, count_self_loops)
 
 
+def squared_normal(
+    vertices: Float[Array, "V 3"],
+    topology: MeshTopology,
+    vertex_normals: Float[Array, "V 3"],
+) -> Float[Array, ""]:
+    """Mean squared inner product of edges and the normal at their first vertex.
+
+    Pixel2Mesh (ECCV 2018), normal loss, divided by its number of terms. The edges keep
+    their lengths, so it is in square metres; arguments as in `normal`.
+    """
+    edges = gather.edge_vectors(vertices, topology)
+    normals = _normalized(vertex_normals)[topology.edges]
+    return jnp.mean(jnp.sum(normals * edges[:, None], axis=-1) ** 2)
+
+
+def normal_angle(
+    vertices: Float[Array, "V 3"],
+    topology: MeshTopology,
+    vertex_normals: Float[Array, "V 3"],
+) -> Float[Array, ""]:
+    """Mean 1 - |cosine| between the normals of the mesh and the true ones.
+
+    Args:
+      vertices: positions, metres.
+      topology: connectivity.
+      vertex_normals: true normal at the surface point nearest to each vertex. Their
+        sign does not matter: it is arbitrary in published data (FACTS 1.2.7).
+    """
+    predicted = surface.vertex_normals(vertices, topology.faces)
+    cosines = jnp.sum(predicted * _normalized(vertex_normals), axis=-1)
+    return 1 - jnp.mean(jnp.abs(cosines))
+
+
+def directed_normal(
+    a_normals: Float[Array, "N 3"],
+    b_normals: Float[Array, "M 3"],
+    nearest: Int[Array, " N"],
+) -> Float[Array, ""]:
+    """Mean 1 - |cosine| between the normals of points and of their nearest points.
+
+    Args:
+      a_normals: of the points; sign and length do not matter.
+      b_normals: of the points that they are compared with.
+      nearest: row of `b_normals` for each row of `a_normals`.
+
+    The normal term of PyTorch3D's chamfer distance; Mesh R-CNN's without a constant.
+    """
+    cosines = jnp.sum(_normalized(a_normals) * _normalized(b_normals)[nearest], axis=-1)
+    return 1 - jnp.mean(jnp.abs(cosines))
+
+
 def laplacian(
     vertices: Float[Array, "V 3"], rest: Float[Array, "V 3"], topology: MeshTopology
 ) -> Float[Array, ""]:
@@ -84,6 +148,85 @@ def laplacian(
     return jnp.mean(jnp.sum(change**2, axis=-1))
 
 
+def smoothness(
+    vertices: Float[Array, "V 3"], topology: MeshTopology
+) -> Float[Array, ""]:
+    """Mean squared distance of a vertex from the mean of its neighbours (uniform)."""
+    offset = vertices - gather.neighbor_mean(vertices, topology)
+    return jnp.mean(jnp.sum(offset**2, axis=-1))
+
+
+def roughness(
+    vertices: Float[Array, "V 3"], topology: MeshTopology
+) -> Float[Array, ""]:
+    """Mean distance of a vertex from the mean of its neighbours, metres.
+
+    PyTorch3D's `mesh_laplacian_smoothing`, method "uniform".
+    """
+    offset = gather.neighbor_mean(vertices, topology) - vertices
+    return jnp.mean(surface.safe_norm(offset))
+
+
+def cotangent_roughness(
+    vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]
+) -> Float[Array, ""]:
+    """The same with neighbours weighted by the cotangents opposite to their edges.
+
+    So a vertex is free to slide within a flat surface. The weights are constants for
+    the gradient. PyTorch3D's `mesh_laplacian_smoothing`, method "cot".
+    """
+    total, weight = _cotangent_sums(vertices, faces)
+    positive = weight > 0
+    mean = total / jnp.where(positive, weight, 1)[:, None]
+    offset = jnp.where(positive[:, None], mean - vertices, 0)
+    return jnp.mean(surface.safe_norm(offset))
+
+
+def mean_curvature(
+    vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]
+) -> Float[Array, ""]:
+    """A third of the mean |mean curvature| of the vertices, in 1 / metre.
+
+    All of the area around a vertex counts as its own, three times its share: hence the
+    third. Cotangents and areas are constants for the gradient. PyTorch3D's
+    `mesh_laplacian_smoothing`, method "cotcurv".
+    """
+    total, weight = _cotangent_sums(vertices, faces)
+    areas = jax.lax.stop_gradient(surface.face_areas(vertices, faces))
+    around = jnp.zeros(len(vertices), areas.dtype).at[faces].add(areas[:, None])
+    used = around > 0
+    scale = jnp.where(used, 0.25 / jnp.where(used, around, 1), 0)
+    normals = (total - weight[:, None] * vertices) * scale[:, None]
+    return jnp.mean(surface.safe_norm(normals))
+
+
+def normal_consistency(
+    vertices: Float[Array, "V 3"], face_pairs: Int[Array, "P 4"]
+) -> Float[Array, ""]:
+    """Mean 1 - cosine between the normals of faces that share an edge; 0 if flat.
+
+    Args:
+      vertices: positions.
+      face_pairs: from `topology.face_pairs`; the winding of the faces does not matter.
+    """
+    a, b, c, d = (vertices[column] for column in face_pairs.T)
+    first, second = jnp.cross(b - a, c - a), jnp.cross(d - a, b - a)
+    cosines = jnp.sum(_normalized(first) * _normalized(second), axis=-1)
+    return 1 - jnp.mean(cosines)
+
+
+def _cotangent_sums(vertices, faces):
+    """Sum of the neighbours of every vertex and of their weights, cot a + cot b."""
+    cotangents = jax.lax.stop_gradient(surface.corner_cotangents(vertices, faces))
+    total, weight = jnp.zeros_like(vertices), jnp.zeros_like(vertices[:, 0])
+    for corner in range(3):
+        ends = faces[:, [(corner + 1) % 3, (corner + 2) % 3]]
+        others, value = vertices[ends[:, ::-1]], cotangents[:, corner]
+        total = total.at[ends].add(value[:, None, None] * others)
+        weight = weight.at[ends].add(value[:, None])
+    return total, weight
+
+
 def move(vertices: Float[Array, "V 3"], rest: Float[Array, "V 3"]) -> Float[Array, ""]:
     """Mean squared displacement of the vertices; in the released code only."""
     return jnp.mean(jnp.sum((vertices - rest) ** 2, axis=-1))
@@ -94,6 +237,23 @@ def color(
 ) -> Float[Array, ""]:
     """Mean absolute difference to the colour of the nearest surface point."""
     return jnp.mean(jnp.abs(vertex_colors - true_colors))
+
+
+def reconstruction(
+    predicted: Float[Array, " *shape"], true: Float[Array, " *shape"]
+) -> Float[Array, ""]:
+    """Binary cross entropy, summed, plus the mean absolute difference; of a picture.
+
+    Args:
+      predicted: values in [0, 1].
+      true: values in [0, 1].
+
+    Source: slides of paper 003, "binary cross entropy + L1"; the reductions are those
+    of its code (FACTS 1.4).
+    """
+    inside = jnp.clip(predicted, SATURATION, 1 - SATURATION)
+    entropy = -(true * jnp.log(inside) + (1 - true) * jnp.log1p(-inside))
+    return jnp.sum(entropy) + jnp.mean(jnp.abs(predicted - true))
 
 
 def squared_norm(tree: dict) -> Float[Array, ""]:

@@ -1,11 +1,12 @@
 """The command line: flags -> config -> mode. The only place where data meets training.
 
     python -m pixel2mesh_jax.main --config configs/rgbd.py --workdir runs/rgbd
-        [--mode train|eval|reconstruct] [--config.batch_size=16 ...]
+        [--mode train|eval|reconstruct|import] [--config.batch_size=16 ...]
 
 TensorFlow is imported by the modes that read datasets, not by reconstruction.
 """
 
+import functools
 import os
 import pathlib
 import sys
@@ -16,14 +17,15 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
-from pixel2mesh_jax import reconstruct
+from pixel2mesh_jax import protocols, reconstruct
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import templates
+from pixel2mesh_jax.models.build import make_template
 from pixel2mesh_jax.report import held_out, page, preview
 from pixel2mesh_jax.structures import Batch, Outputs
-from pixel2mesh_jax.training import checkpoints, evaluate, loop, scalars
+from pixel2mesh_jax.training import checkpoints, evaluate, loop, scalars, start
 
-MODES = ("train", "eval", "reconstruct")
+MODES = ("train", "eval", "reconstruct", "import")
 BAD_INPUT = 2  # exit code
 REPORT_SAMPLES = 6  # held-out views pictured in report.html
 EXAMPLES = {"config": "configs/rgbd.py:tiny", "workdir": "runs/rgbd"}
@@ -36,6 +38,18 @@ flags.DEFINE_string("workdir", None, "Folder of the run.")
 flags.DEFINE_enum("mode", "train", MODES, "What to do.")
 flags.DEFINE_string("input", None, "reconstruct: a picture or a folder of pictures.")
 flags.DEFINE_string("depth", None, "reconstruct: depth map, or a folder of them.")
+flags.DEFINE_string(
+    "estimate_depth",
+    "none",
+    "reconstruct: network that guesses depth where there is no depth map: onnx:FILE, "
+    "transformers:MODEL or none.",
+)
+flags.DEFINE_string(
+    "matting",
+    "none",
+    "reconstruct: cuts the object out of pictures without transparency: rembg, "
+    "onnx:FILE or none.",
+)
 flags.DEFINE_string("intrinsics", None, "reconstruct: 'fx,fy,cx,cy' or a JSON file.")
 flags.DEFINE_string("output", "out", "reconstruct: folder for the meshes.")
 flags.DEFINE_enum("format", "obj", reconstruct.FORMATS, "reconstruct: file format.")
@@ -110,7 +124,12 @@ def main(arguments: list[str]) -> None:
             raise InputError(f"--{name} is missing; for example --{name} {example}")
     logging.set_verbosity(logging.WARNING)  # Orbax and JAX tell every detail
     _keep_compiled_programs()
-    modes = {"train": _train, "eval": _evaluate, "reconstruct": _reconstruct}
+    modes = {
+        "train": _train,
+        "eval": _evaluate,
+        "reconstruct": _reconstruct,
+        "import": _import,
+    }
     modes[FLAGS.mode](FLAGS.config, pathlib.Path(FLAGS.workdir), Console())
 
 
@@ -133,25 +152,28 @@ def _train(config, workdir, console):
 
 
 def _evaluate(config, workdir, console):
+    chosen = protocols.parse(config.eval.protocol)
     predict, _ = checkpoints.load_predictor(workdir, config)
     info, _, eval_batches = _dataset(config)
-    template = templates.ellipsoid()
-    metrics = evaluate.evaluate(
+    template = make_template(config)
+    split, limit = config.eval.split, config.eval.limit
+    scores = evaluate.evaluate(
         predict,
-        eval_batches(config.eval.split, config.eval.limit),
+        eval_batches(split, limit),
         categories=info.categories,
-        num_examples=_count(info, config.eval.split, config.eval.limit),
+        num_examples=_count(info, split, limit),
         template_vertices=templates.finest_vertices(template),
-        template_faces=template.levels[-1].faces,
+        template_faces=np.asarray(template.levels[-1].faces),
+        protocols=chosen,
         console=console,
     )
-    evaluate.write_metrics(workdir / "metrics.json", metrics)
+    metrics = {"dataset": config.dataset, "split": split, "limit": limit, **scores}
+    evaluate.write_metrics(workdir, metrics)
     evaluate.print_table(metrics, console)
-    split = config.eval.split
     shown = eval_batches(split, REPORT_SAMPLES)
     samples = held_out.report_samples(predict, shown, info.categories, split)
     _write_report(config, workdir, metrics, samples)
-    _say(console, f"Wrote {workdir / 'metrics.json'} and {workdir / 'report.html'}")
+    _say(console, f"Wrote report.html and metrics.json, .csv, .md to {workdir}")
 
 
 def _reconstruct(config, workdir, console):
@@ -166,11 +188,38 @@ def _reconstruct(config, workdir, console):
         inputs=config.inputs,
         depth=FLAGS.depth,
         intrinsics=FLAGS.intrinsics,
+        estimate=_estimate(config),
+        matting=FLAGS.matting,
         fit=FLAGS.fit,
         file_format=FLAGS.format,
         stages=FLAGS.stages,
     )
     _say(console, f"Wrote {len(written)} reconstructions to {FLAGS.output}")
+
+
+def _estimate(config):
+    """The function that guesses depth, if the command line asks for one."""
+    if FLAGS.estimate_depth == "none":
+        return None
+    from data_pipelines import depth_estimation
+
+    _check_encoding(config)
+    estimator = depth_estimation.load_estimator(FLAGS.estimate_depth)
+    return functools.partial(depth_estimation.estimate_depth, estimator=estimator)
+
+
+def _check_encoding(config):
+    """Estimated depth knows no metres."""
+    if "depth" in config.inputs and config.model.depth_encoding != "disparity":
+        raise InputError(
+            f"model.depth_encoding {config.model.depth_encoding!r} needs depth in "
+            "metres, which an estimate does not give; use 'disparity'"
+        )
+
+
+def _import(config, workdir, console):
+    count = start.import_run(config, workdir)
+    _say(console, f"Wrote {count:,} parameters of {config.init_from} to {workdir}")
 
 
 def _say(console, text):
@@ -187,6 +236,8 @@ def _dataset(config):
     if config.model.vertex_colors:
         needs.append("colors")
     input_pipeline.check_has(info, needs)
+    if input_pipeline.choose_depth(info, config.depth_source) == "estimated":
+        _check_encoding(config)
 
     def train_batches(start_step):
         return input_pipeline.train_batches(
@@ -200,6 +251,7 @@ def _dataset(config):
             flip=config.flip,
             process_index=jax.process_index(),
             process_count=jax.process_count(),
+            depth_source=config.depth_source,
         )
 
     def eval_batches(split, limit):
@@ -209,6 +261,7 @@ def _dataset(config):
             batch_size=config.batch_size,
             image_size=config.image_size,
             limit=limit or None,
+            depth_source=config.depth_source,
         )
 
     return info, train_batches, eval_batches

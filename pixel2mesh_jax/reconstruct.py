@@ -16,13 +16,15 @@ import trimesh
 from jaxtyping import Float, Int
 from rich import progress
 
+from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import camera, canonical_view, surface
+from pixel2mesh_jax.geometry import canonical_view, surface
 from pixel2mesh_jax.io import depth_maps, meshes, sources, views
+from pixel2mesh_jax.io.matting import load_matting
 from pixel2mesh_jax.report import preview
-from pixel2mesh_jax.structures import Batch, Outputs, View
+from pixel2mesh_jax.structures import Batch, Outputs
 
-FITS = ("auto", "always", "never")
+FITS = views.FITS
 FORMATS = tuple(suffix[1:] for suffix in meshes.SAVE_SUFFIXES)
 # What `Reconstruction.frame` says.
 METRIC_FRAME = "camera of the picture, metres"
@@ -30,6 +32,8 @@ PICTURE_FRAME = "camera of the picture, Pixel2Mesh metres"
 CANONICAL_FRAME = "camera of the cut-out square, Pixel2Mesh metres"
 
 Path = str | pathlib.Path
+# (H, W, 4) straight colours and coverage -> (H, W) relative inverse depth in [0, 1].
+Estimate = Callable[[np.ndarray], np.ndarray]
 logger = logging.getLogger(__name__)
 
 
@@ -71,14 +75,17 @@ def reconstruct(
     depth: Path | None = None,
     intrinsics: Path | None = None,
     depth_unit: float | None = None,
+    estimate: Estimate | None = None,
+    matting: str = "none",
     fit: str = "auto",
     file_format: str = "obj",
     stages: bool = False,
 ) -> list[Reconstruction]:
     """Writes `<output>/<name>.<format>` and `<name>_preview.png` for every picture.
 
-    Beside a picture `<name>.png`, the files `<name>_depth.png` (or `.npy`),
-    `<name>_mask.png` and `<name>_camera.json` are used if they exist.
+    Beside a picture `<name>.png`, the files `<name>_depth.png` (or `.npy`, `.exr`),
+    `<name>_mask.png` and `<name>_camera.json` (or `intrinsics.json`, for the folder)
+    are used if they exist.
 
     Args:
       predict: the network; takes a batch of one.
@@ -90,6 +97,10 @@ def reconstruct(
       intrinsics: of all pictures; see `depth_maps.load_intrinsics`. By default the
         camera of 3D-R2N2 is assumed.
       depth_unit: metres per stored value; see `depth_maps.load_depth`.
+      estimate: says relative inverse depth in [0, 1] where a picture has no depth map.
+        The mesh then is as large as without depth: an estimate knows no metres.
+      matting: cuts the object out of pictures that have neither transparency nor a
+        mask; see `matting.load_matting`.
       fit: whether to cut out the object and move it to where the network expects it:
         "auto" (if it is elsewhere), "always", "never".
       file_format: "obj", "ply" or "glb".
@@ -105,13 +116,19 @@ def reconstruct(
     _check_choice("format", file_format, FORMATS)
     if depth is not None and "depth" not in inputs:
         logger.warning("The model sees colour only: depth just gives the metric scale.")
+    if estimate is not None and "depth" not in inputs:
+        logger.warning("The model sees colour only: no depth is estimated.")
+        estimate = None
+    cut_out = load_matting(matting)
     matrix = None if intrinsics is None else depth_maps.load_intrinsics(intrinsics)
 
     def run(files: sources.Sources) -> Reconstruction:
-        view = _view_of_files(files, matrix, inputs, depth_unit)
+        if "depth" in inputs and files.depth is None and estimate is None:
+            raise InputError(_missing_depth(files.picture))
+        view = _view_of_files(files, matrix, depth_unit, cut_out)
         name = pathlib.Path(output) / f"{files.picture.stem}.{file_format}"
         return _reconstruct_view(
-            predict, view, files.picture, name, image_size, fit, stages
+            predict, view, files.picture, name, image_size, fit, stages, estimate
         )
 
     found = sources.find_sources(source, depth)
@@ -120,61 +137,33 @@ def reconstruct(
     return _run_folder(run, found)
 
 
-def canonicalize(
-    view: View, fit: str = "auto"
-) -> tuple[View, canonical_view.CanonicalView | None]:
-    """Makes a view square, and like the views of the training data.
-
-    Args:
-      view: any size.
-      fit: "auto", "always" or "never"; see `reconstruct`.
-
-    Returns:
-      The square view; and the map back to the original one, or None if the camera
-      frame is still that of the view.
-    """
-    whole = views.cut(view, canonical_view.square_of_image(view.depth.shape))
-    mask = whole.rgba[..., 3] / np.float32(255)
-    depth = canonical_view.object_depth(whole.depth, mask)
-    typical = canonical_view.is_canonical(mask, whole.intrinsics, depth)
-    if fit == "never" or (fit == "auto" and typical):
-        return whole, None
-    square = canonical_view.square_of_box(canonical_view.object_box(mask))
-    fitted = canonical_view.fit(square, whole.intrinsics, depth)
-    close = views.cut(whole, square)
+def _missing_depth(picture):
     return (
-        View(
-            close.rgba,
-            canonical_view.canonical_depth(close.depth, fitted),
-            camera.r2n2_intrinsics(square.side),
-        ),
-        fitted,
+        f"{picture}: the model needs depth: give --depth (a depth map or a folder), "
+        f"put {picture.stem}_depth.png beside the picture, let a network guess it "
+        "(--estimate_depth onnx:FILE), or use a model trained with configs/rgb.py"
     )
 
 
-def _view_of_files(files, intrinsics, inputs, depth_unit):
-    if "depth" in inputs and files.depth is None:
-        raise InputError(
-            f"{files.picture}: the model needs depth: give --depth (a depth map or a "
-            f"folder), put {files.picture.stem}_depth.png beside the picture, or use a "
-            "model trained with configs/rgb.py"
-        )
+def _view_of_files(files, intrinsics, depth_unit, cut_out):
     if intrinsics is None and files.camera is not None:
         intrinsics = depth_maps.load_intrinsics(files.camera)
     return views.load_view(
-        files.picture, files.depth, intrinsics, files.mask, depth_unit
+        files.picture, files.depth, intrinsics, files.mask, depth_unit, cut_out
     )
 
 
-def _reconstruct_view(predict, view, picture, path, image_size, fit, stages):
+def _reconstruct_view(predict, view, picture, path, image_size, fit, stages, estimate):
     """Predicts and writes the meshes and the preview of one picture."""
-    square, fitted = canonicalize(view, fit)
+    metric = bool(view.depth.any())
+    square, fitted = views.canonicalize(view, fit)
+    if estimate is not None and not metric:
+        square = views.with_relative_depth(square, estimate(square.rgba))
     batch = views.batch_of_view(square, image_size)
     predicted = [_outward(mesh) for mesh in predict(batch).meshes]
     strip = preview.preview(
         batch.rgb[0], batch.depth[0], batch.intrinsics[0], *predicted[-1]
     )
-    metric = bool(view.depth.any())
     if fitted is not None and metric:
         predicted = [
             mesh._replace(
@@ -189,7 +178,7 @@ def _reconstruct_view(predict, view, picture, path, image_size, fit, stages):
     for file, mesh in files.items():
         meshes.save_mesh(file, *mesh)
     strip_path = path.with_name(f"{path.stem}_preview.png")
-    meshes.write_atomically(strip_path, preview.png_bytes(strip))
+    write_atomically(strip_path, preview.png_bytes(strip))
     return Reconstruction(
         picture=picture,
         meshes=tuple(files),

@@ -79,7 +79,8 @@ class Template(NamedTuple):
 
     Attributes:
       vertices: positions of the coarsest level, camera frame, metres.
-      levels: connectivity, coarse to fine; level i + 1 is level i unpooled once.
+      levels: connectivity, coarse to fine; level i + 1 is level i unpooled once, or
+        level i again where a cascade does not refine.
     """
 
     vertices: Float[Array, "V 3"]
@@ -107,9 +108,14 @@ class Outputs(NamedTuple):
 
     Attributes:
       meshes: coarse to fine, one per stage.
+      image: the input picture, reconstructed from its features; colours in [0, 1].
+      depth: the input depth, reconstructed likewise; disparity in [0, 1] as
+        `geometry/depth.py` defines it.
     """
 
     meshes: tuple[Mesh, ...] = ()
+    image: Float[Array, "B H W 3"] | None = None
+    depth: Float[Array, "B H W"] | None = None
 
 
 class View(NamedTuple):

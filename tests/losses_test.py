@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import trimesh
 from jax.test_util import check_grads
 
 from pixel2mesh_jax import losses
@@ -55,6 +56,49 @@ def test_normal_matches_naive_loops(x64):
     np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
+def test_squared_normal_matches_naive_loops(x64):
+    expected = oracles.squared_normal_loss(VERTICES, LEVEL.faces, SURFACE, NORMALS)
+    actual = losses.squared_normal(VERTICES, LEVEL, NEAREST_NORMALS)
+    np.testing.assert_allclose(actual, expected, rtol=1e-6)
+
+
+def test_normal_angle_matches_trimesh(x64):
+    mesh = trimesh.Trimesh(VERTICES, LEVEL.faces, process=False)
+    areas = np.repeat(mesh.area_faces[:, None], 3, axis=1)
+    normals = trimesh.geometry.weighted_vertex_normals(
+        len(VERTICES), mesh.faces, mesh.face_normals, areas
+    )
+    unit = NEAREST_NORMALS / np.linalg.norm(NEAREST_NORMALS, axis=1, keepdims=True)
+    expected = 1 - np.abs(np.sum(normals * unit, axis=1)).mean()
+    actual = losses.normal_angle(VERTICES, LEVEL, NEAREST_NORMALS)
+    np.testing.assert_allclose(actual, expected, rtol=1e-6)
+
+
+def test_smoothness_matches_naive_loops(x64):
+    offsets = oracles.laplacian_coordinates(VERTICES, LEVEL.faces)
+    expected = np.mean(np.sum(offsets**2, axis=1))
+    np.testing.assert_allclose(losses.smoothness(VERTICES, LEVEL), expected, rtol=1e-6)
+
+
+def test_reconstruction_is_summed_cross_entropy_plus_mean_difference(x64):
+    rng = np.random.default_rng(0)
+    predicted, true = rng.uniform(0.01, 0.99, (2, 4, 5, 3))
+    expected = oracles.cross_entropy(predicted, true) + np.mean(abs(predicted - true))
+    actual = losses.reconstruction(predicted, true)
+    np.testing.assert_allclose(actual, expected, rtol=1e-10)
+
+
+def test_reconstruction_is_finite_where_the_prediction_saturates():
+    true = jnp.array([0.0, 1.0, 0.0, 1.0])
+    predicted = jnp.array([0.0, 1.0, 1.0, 0.0])
+    value, gradient = jax.value_and_grad(losses.reconstruction)(predicted, true)
+    assert np.isfinite(value)
+    assert np.isfinite(gradient).all()
+    assert (
+        losses.reconstruction(true, true) < 1e-4 < losses.reconstruction(true, 1 - true)
+    )
+
+
 def test_laplacian_matches_naive_loops(x64):
     expected = oracles.laplacian_loss(VERTICES, REST, LEVEL.faces)
     actual = losses.laplacian(VERTICES, REST, LEVEL)
@@ -95,6 +139,16 @@ def test_normal_ignores_sign_and_length_of_the_normals(x64):
     )
 
 
+@pytest.mark.parametrize("loss", [losses.squared_normal, losses.normal_angle])
+def test_other_normal_losses_ignore_sign_and_length_of_the_normals(loss, x64):
+    signs = np.where(np.arange(len(VERTICES)) % 2, 3.0, -1.0)
+    np.testing.assert_allclose(
+        loss(VERTICES, LEVEL, signs[:, None] * NEAREST_NORMALS),
+        loss(VERTICES, LEVEL, NEAREST_NORMALS),
+        rtol=1e-6,
+    )
+
+
 def test_normal_is_zero_for_a_plane_and_its_normal():
     flat = VERTICES * [1, 1, 0]
     up = np.tile([0.0, 0.0, 1.0], (len(flat), 1))
@@ -131,6 +185,13 @@ TRAINED_THROUGH = {
     "normal": lambda v: losses.normal(v, LEVEL, NEAREST_NORMALS.astype(v.dtype)),
     "laplacian": lambda v: losses.laplacian(v, REST.astype(v.dtype), LEVEL),
     "move": lambda v: losses.move(v, REST.astype(v.dtype)),
+    "squared_normal": lambda v: losses.squared_normal(
+        v, LEVEL, NEAREST_NORMALS.astype(v.dtype)
+    ),
+    "normal_angle": lambda v: losses.normal_angle(
+        v, LEVEL, NEAREST_NORMALS.astype(v.dtype)
+    ),
+    "smoothness": lambda v: losses.smoothness(v, LEVEL),
 }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pixel2mesh_jax import losses, objectives
-from pixel2mesh_jax.geometry import templates, topology
+from pixel2mesh_jax.geometry import depth, templates, topology
 from pixel2mesh_jax.structures import Batch, Mesh, Outputs
 from tests import oracles
 
@@ -174,6 +174,123 @@ def test_weight_decay_spares_the_biases_of_the_encoder():
     expected = 5e-6 * graph + 0.3e-5 * encoder
     decay = objectives.weight_decay(params, WEIGHTS)
     np.testing.assert_allclose(decay["decay"], expected, rtol=1e-6)
+
+
+def test_weight_decay_may_cover_every_parameter_of_the_image_networks():
+    layer = {"kernel": jnp.full(3, 2.0), "bias": jnp.full(3, 1.0)}
+    graph = {"own": jnp.zeros(2)}
+    params = {"encoder": {"conv": layer}, "decoder": {"deconv": layer}, "stage1": graph}
+    kernels, everything = 2 * 3 * 4 / 2, 2 * 3 * (4 + 1) / 2
+    for decay_all, expected in ((False, kernels), (True, everything)):
+        weights = WEIGHTS._replace(encoder_decay=0.1, decay_all=decay_all)
+        decay = objectives.weight_decay(params, weights)
+        np.testing.assert_allclose(decay["decay"], 0.1 * expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(TERMS - {"move"}))
+def test_factors_per_stage_choose_the_stages_of_a_term(name):
+    """The terms of the stages add up; the last factor serves further stages."""
+    outputs, batch = random_outputs(1), random_batch(1)
+    weights = WEIGHTS._replace(laplacian_stages=(1.0, 1.0, 1.0))
+    parts = []
+    for factors in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 1.0)):
+        chosen = weights._replace(**{f"{name}_stages": factors})
+        parts.append(objective(outputs, batch, chosen)[name])
+    whole = objective(outputs, batch, weights)[name]
+    np.testing.assert_allclose(sum(parts[:3]), whole, rtol=1e-5)
+    np.testing.assert_allclose(parts[3], parts[1] + parts[2], rtol=1e-5)
+
+
+def test_factors_of_all_terms_choose_the_stages():
+    outputs, batch = random_outputs(1), random_batch(1)
+    only = objective(outputs, batch, WEIGHTS._replace(stages=(1.0, 0.0, 0.0)))
+    first = objective(Outputs(meshes=outputs.meshes[:1]), batch)
+    for name in sorted(TERMS - {"move"}):
+        np.testing.assert_allclose(only[name], first[name], rtol=1e-5)
+    assert only["move"] == 0
+
+
+def test_printed_losses_are_the_sums_of_the_paper():
+    outputs, batch = random_outputs(1), random_batch(1)
+    points, normals = batch.points[0], batch.normals[0]
+    expected = dict.fromkeys(("chamfer", "edge", "normal", "laplacian"), 0.0)
+    for mesh in outputs.meshes:
+        vertices, rest = mesh.vertices[0], mesh.rest[0]
+        faces = np.asarray(mesh.topology.faces)
+        pairs = len(oracles.directed_edges(faces))
+        _, to_point = oracles.nearest(vertices, points)
+        _, to_vertex = oracles.nearest(points, vertices)
+        expected["chamfer"] += np.sum(to_point) + np.sum(to_vertex)
+        expected["edge"] += 0.1 * pairs * oracles.edge_loss(vertices, faces)
+        expected["normal"] += (
+            1.6e-4
+            * pairs
+            * oracles.squared_normal_loss(vertices, faces, points, normals)
+        )
+        change = oracles.laplacian_loss(vertices, rest, faces)
+        expected["laplacian"] += 0.3 * len(vertices) * change
+    actual = jax.jit(objectives.pixel2mesh_printed)(
+        outputs, batch, objectives.PrintedWeights()
+    )
+    assert actual.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(actual[name], value, rtol=1e-4)
+
+
+def test_pixel2mesh2_weighs_four_losses_per_stage():
+    outputs, batch = random_outputs(1), random_batch(1)
+    weights = objectives.Pixel2Mesh2Weights(
+        chamfer=2.0,
+        edge=3.0,
+        normal=5.0,
+        laplacian=7.0,
+        normal_stages=(0.0, 0.5, 1.0),
+    )
+    expected = dict.fromkeys(("chamfer", "edge", "normal", "laplacian"), 0.0)
+    for mesh, factor in zip(outputs.meshes, weights.normal_stages, strict=True):
+        vertices, level = mesh.vertices[0], mesh.topology
+        faces = np.asarray(level.faces)
+        index, _ = oracles.nearest(vertices, batch.points[0])
+        nearest = batch.normals[0][index]
+        angle = losses.normal_angle(vertices, level, nearest)
+        offsets = oracles.laplacian_coordinates(vertices, faces)
+        expected["chamfer"] += 2 * oracles.chamfer(vertices, batch.points[0])
+        expected["edge"] += 3 * oracles.edge_loss(vertices, faces)
+        expected["normal"] += 5 * factor * angle
+        expected["laplacian"] += 7 * np.mean(np.sum(offsets**2, axis=1))
+    actual = jax.jit(objectives.pixel2mesh2)(outputs, batch, weights)
+    assert actual.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(actual[name], value, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["pixel2mesh_printed", "pixel2mesh2"])
+def test_other_families_average_over_the_batch(family):
+    weights, terms, _ = objectives.FAMILIES[family]
+    outputs, batch = random_outputs(2), random_batch(2)
+    run = jax.jit(terms)
+    together = run(outputs, batch, weights())
+    singles = [run(row(outputs, i), row(batch, i), weights()) for i in range(2)]
+    for name, value in together.items():
+        mean = (singles[0][name] + singles[1][name]) / 2
+        np.testing.assert_allclose(value, mean, rtol=1e-5)
+
+
+def test_reconstruction_compares_the_picture_and_its_disparity():
+    shape = (2, 4, 4)
+    picture, true_depth = random(*shape, 3), 0.5 + random(*shape, seed=1)
+    batch = random_batch(2, weight=[1, 0])._replace(
+        rgb=random(*shape, 3, seed=2), depth=true_depth, mask=jnp.ones(shape)
+    )
+    disparity = jax.vmap(depth.disparity)(true_depth, batch.mask)
+    outputs = Outputs(image=picture, depth=disparity)
+    weights = WEIGHTS._replace(image=2.0, depth=3.0)
+    terms = objectives.reconstruction(outputs, batch, weights)
+    error = losses.reconstruction(picture[0], batch.rgb[0])  # the second is a filler
+    np.testing.assert_allclose(terms["image"], 2 * error, rtol=1e-5)
+    perfect = losses.reconstruction(disparity[0], disparity[0])
+    np.testing.assert_allclose(terms["depth"], 3 * perfect, rtol=1e-5)
+    assert objectives.reconstruction(Outputs(), batch, weights) == {}
 
 
 PUBLISHED = objectives.Pixel2MeshWeights(

@@ -62,6 +62,14 @@ def chebyshev_operator(faces):
     return 2 / np.linalg.eigvalsh(laplacian).max() * laplacian - identity
 
 
+def normalized_adjacency(faces):
+    """Dense D^-1/2 (A + I) D^-1/2, D the row sums of A + I."""
+    matrix = adjacency(faces)
+    matrix = matrix + np.eye(len(matrix))
+    scale = np.diag(matrix.sum(axis=1) ** -0.5)
+    return scale @ matrix @ scale
+
+
 def laplacian_coordinates(vertices, faces):
     """Vertex minus the mean of its neighbours."""
     vertices = np.asarray(vertices, np.float64)
@@ -102,6 +110,24 @@ def normal_loss(vertices, faces, points, normals):
         lengths = np.linalg.norm(edge) * np.linalg.norm(normal)
         cosines.append(abs(edge @ normal) / lengths if lengths else 0.0)
     return np.mean(cosines)
+
+
+def squared_normal_loss(vertices, faces, points, normals):
+    """Mean squared inner product of edges and the unit normal of their first vertex."""
+    vertices = np.asarray(vertices, np.float64)
+    index, _ = nearest(vertices, points)
+    products = []
+    for a, b in directed_edges(faces):
+        normal = np.asarray(normals, float)[index[a]]
+        edge = vertices[a] - vertices[b]
+        products.append((edge @ normal / np.linalg.norm(normal)) ** 2)
+    return np.mean(products)
+
+
+def cross_entropy(predicted, true):
+    """Sum over all values of -t log p - (1 - t) log(1 - p)."""
+    pairs = zip(np.ravel(predicted), np.ravel(true), strict=True)
+    return sum(-t * np.log(p) - (1 - t) * np.log(1 - p) for p, t in pairs)
 
 
 def bilinear(feature_map, u, v):

@@ -9,8 +9,10 @@ from PIL import Image
 from pixel2mesh_jax import reconstruct
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, canonical_view, templates
+from pixel2mesh_jax.geometry import depth as depth_geometry
 from pixel2mesh_jax.report import preview
 from pixel2mesh_jax.structures import Mesh, Outputs
+from tests.networks import write_network
 
 SIZE = 32
 TEMPLATE = templates.ellipsoid()
@@ -145,6 +147,82 @@ def test_with_depth_and_camera_the_mesh_is_in_metres(tmp_path):
     assert 2.0 < -middle[2] < 2.1
     assert np.ptp(vertices[:, 0]) == pytest.approx(0.11, abs=0.04)
     assert num_tiles(result) == 5
+
+
+@pytest.mark.parametrize(
+    ("fit", "frame"),
+    [("always", reconstruct.CANONICAL_FRAME), ("never", reconstruct.PICTURE_FRAME)],
+)
+def test_estimated_depth_stands_in_for_a_depth_map(tmp_path, fit, frame):
+    """The network says: the farther right, the nearer; it sees what the model sees."""
+    seen, shown = [], []
+
+    def estimate(rgba):
+        shown.append(rgba)
+        columns = np.nonzero(rgba[..., 3].any(axis=0))[0]
+        ramp = (np.arange(rgba.shape[1]) - columns[0]) / np.ptp(columns)
+        return np.where(rgba[..., 3] > 0, ramp, 0).astype(np.float32)
+
+    picture = save_picture(tmp_path / "chair.png", 100, (20, 30, 70, 80))
+    [result] = run(
+        picture,
+        tmp_path / "out",
+        lambda batch: seen.append(batch) or predict(batch),
+        inputs=("rgb", "depth"),
+        estimate=estimate,
+        fit=fit,
+    )
+    assert result.frame == frame
+    side = shown[0].shape[0]
+    assert shown[0].shape == (side, side, 4)
+    assert (side == 100) == (fit == "never")
+    (depth,), (mask,) = seen[0].depth, seen[0].mask
+    assert ((depth > 0) == (mask >= 0.5)).all()
+    ends = depth[depth > 0].max(), depth[depth > 0].min()
+    assert_allclose(ends, (depth_geometry.FARTHEST, depth_geometry.NEAREST), rtol=0.05)
+    row = np.asarray(depth_geometry.disparity(depth, mask))[SIZE // 2]
+    inside = row[mask[SIZE // 2] >= 0.5]
+    assert_allclose(inside, np.linspace(0, 1, len(inside)), atol=0.04)
+    assert num_tiles(result) == 5
+
+
+def test_a_depth_map_goes_before_an_estimate(tmp_path):
+    picture = save_picture(tmp_path / "chair.png")
+    save_depth(tmp_path / "chair_depth.png", 0.72)
+
+    def estimate(rgba):
+        raise AssertionError("not needed")
+
+    [result] = run(
+        picture, tmp_path / "out", inputs=("rgb", "depth"), estimate=estimate
+    )
+    assert result.frame == reconstruct.METRIC_FRAME
+
+
+def test_a_model_without_depth_needs_no_estimate(tmp_path, caplog):
+    picture = save_picture(tmp_path / "chair.png")
+    run(picture, tmp_path / "out", estimate=lambda rgba: 1 / 0)
+    assert "no depth is estimated" in caplog.text
+
+
+def test_a_photo_is_cut_out_by_a_network(tmp_path):
+    """Dark object before a grey ground; the network takes darkness for salience."""
+    network = write_network(tmp_path / "u2net.onnx", weights=(-1.0, 0.0, 0.0))
+    photo = np.full((64, 64, 3), 180, np.uint8)
+    photo[16:48, 20:44] = 10
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    seen = []
+    run(
+        tmp_path / "photo.png",
+        tmp_path / "out",
+        lambda batch: seen.append(batch) or predict(batch),
+        matting=f"onnx:{network}",
+        fit="never",
+    )
+    covered = (seen[0].mask >= 0.5).mean()
+    assert covered == pytest.approx(24 * 32 / 64**2, rel=0.05)
+    with pytest.raises(InputError, match="unknown matting 'scissors'; valid: rembg"):
+        run(tmp_path / "photo.png", tmp_path / "out", matting="scissors")
 
 
 def test_model_that_needs_depth_says_so(tmp_path):

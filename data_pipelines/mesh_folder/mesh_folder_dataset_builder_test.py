@@ -27,7 +27,7 @@ def test_name_is_the_folder():
 def test_split_folders_are_obeyed(tmp_path):
     for split in SPLITS:
         write_wedge(tmp_path / split / "chair" / f"{split}.off")
-    items, ignored = source.find_items(tmp_path)
+    items, ignored = source.find_items(tmp_path, Options())
     assert [(item.split, item.object_id) for item in items] == [
         ("test", "chair/test.off"),
         ("train", "chair/train.off"),
@@ -39,10 +39,14 @@ def test_split_folders_are_obeyed(tmp_path):
 def test_without_split_folders_the_name_decides(tmp_path):
     for i in range(30):
         write_wedge(tmp_path / "chair" / f"{i}.off")
-    splits = {item.object_id: item.split for item in source.find_items(tmp_path)[0]}
+    splits = {
+        item.object_id: item.split for item in source.find_items(tmp_path, Options())[0]
+    }
     assert set(splits.values()) == set(SPLITS)
     write_wedge(tmp_path / "table" / "more.off")
-    again = {item.object_id: item.split for item in source.find_items(tmp_path)[0]}
+    again = {
+        item.object_id: item.split for item in source.find_items(tmp_path, Options())[0]
+    }
     assert again.items() >= splits.items()
 
 
@@ -50,7 +54,7 @@ def test_files_of_other_kinds_are_counted(tmp_path):
     write_wedge(tmp_path / "chair" / "a.off")
     for name in ("b.fbx", "c.fbx", "readme"):
         (tmp_path / "chair" / name).write_text("")
-    items, ignored = source.find_items(tmp_path)
+    items, ignored = source.find_items(tmp_path, Options())
     assert len(items) == 1
     assert ignored == {".fbx": 2, "readme": 1}
 
@@ -59,7 +63,7 @@ def test_files_of_other_kinds_are_counted(tmp_path):
 def test_up_axis(tmp_path, up, axis):
     """The long side of the wedge, along x, stays horizontal; the height is `axis`."""
     write_wedge(tmp_path / "chair" / "a.off")
-    (item,), _ = source.find_items(tmp_path)
+    (item,), _ = source.find_items(tmp_path, Options())
     (example,) = source.make_examples(item, Options(views=1, num_points=4000, up=up))
     # the cameras have no roll: their y and z span the vertical plane
     tilt = np.radians(27.5)  # elevation of the camera, within 2.5 degrees
@@ -71,7 +75,7 @@ def test_up_axis(tmp_path, up, axis):
 def test_unreadable_file_raises_input_error(tmp_path):
     (tmp_path / "chair").mkdir()
     (tmp_path / "chair" / "a.stl").write_text("solid nothing")
-    (item,), _ = source.find_items(tmp_path)
+    (item,), _ = source.find_items(tmp_path, Options())
     with pytest.raises(InputError, match=r"a\.stl"):
         source.make_examples(item, Options())
 

@@ -59,7 +59,7 @@ def test_official_lists_decide_on_the_split_of_a_view(release):
         f"{root}/{CHAIR}/aa/rendering/00.dat\n{root}/{CHAIR}/aa/rendering/04.dat\n"
     )
     (release / "test_list.txt").write_text(f"{root}/{CHAIR}/aa/rendering/01.dat\n")
-    items, ignored = source.find_items(release)
+    items, ignored = source.find_items(release, Options())
     views = {
         (item.split, item.object_id): [os.path.basename(file) for file in item.files]
         for item in items
@@ -68,11 +68,11 @@ def test_official_lists_decide_on_the_split_of_a_view(release):
         ("train", f"{CHAIR}/aa"): ["00.dat", "04.dat"],
         ("test", f"{CHAIR}/aa"): ["01.dat"],
     }
-    assert ignored == {"samples that are in neither split list": 6}
+    assert ignored == {"samples that are in no split list": 6}
 
 
 def test_without_lists_all_views_of_a_model_stay_together(release):
-    items, ignored = source.find_items(release)
+    items, ignored = source.find_items(release, Options())
     assert [len(item.files) for item in items] == [3, 3, 3]
     assert [item.category for item in items] == ["car", "chair", "chair"]
     assert ignored == {}
@@ -81,8 +81,8 @@ def test_without_lists_all_views_of_a_model_stay_together(release):
 def test_records_hold_what_the_files_hold(release, tmp_path):
     folder = run(release, tmp_path)
     builder = tfds.builder_from_directory(folder)
-    metadata = {"has_depth": False, "has_colors": False, "image_size": 137}
-    assert builder.info.metadata == metadata
+    offers = {"has_depth": False, "has_points": True, "has_colors": False}
+    assert builder.info.metadata == {**offers, "image_size": 137}
     assert len(builder.info.features["category"].names) == 13
     assert len(builder.info.citation) > 100
     records = [
@@ -122,14 +122,14 @@ def test_malicious_and_broken_samples_are_skipped(release, tmp_path, monkeypatch
 
 def test_pictures_must_be_those_of_the_release(tmp_path):
     write_view(tmp_path, CHAIR, "aa", 0, size=224)
-    (item,), _ = source.find_items(tmp_path)
+    (item,), _ = source.find_items(tmp_path, Options())
     with pytest.raises(InputError, match=r"224x224 pixels, expected 137x137"):
         source.make_examples(item, Options())
 
 
 def test_unknown_synsets_are_counted(release):
     write_view(release, "00000001", "dd", 0)
-    _, ignored = source.find_items(release)
+    _, ignored = source.find_items(release, Options())
     assert ignored == {"samples of the unknown synset 00000001": 1}
 
 

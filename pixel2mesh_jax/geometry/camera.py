@@ -33,6 +33,12 @@ P2M_SCALE = 0.57
 R2N2_AZIMUTH = (0.0, 360.0)
 R2N2_ELEVATION = (25.0, 30.0)
 R2N2_DISTANCE_RATIO = (0.65, 0.95)
+# Mesh R-CNN: clip planes of its projection, and the least distance of a point from the
+# plane of the camera; metres of a model of unit diagonal (FACTS 1.6).
+NDC_NEAR, NDC_FAR = 0.1, 100.0
+NDC_MIN_DEPTH = 0.1
+# Least distance in metres that a projection divides by.
+MIN_DEPTH = 1e-6
 
 
 def r2n2_intrinsics(size: int) -> Float[np.ndarray, "3 3"]:
@@ -60,14 +66,77 @@ def project(
 
     Returns:
       (u, v) in pixels, not clipped to the image. Points with z >= 0 have no
-      projection: they are projected as if they stood 1e-6 m before the camera.
+      projection: they are projected as if they stood `MIN_DEPTH` before the camera.
     """
     xp = points.__array_namespace__()
-    depth = xp.maximum(-points[..., 2], 1e-6)
+    depth = xp.maximum(-points[..., 2], MIN_DEPTH)
+    return _perspective(points, depth, intrinsics)
+
+
+def project_lines(
+    points: Float[Array, "*batch V 3"], intrinsics: Float[Array, "*batch 3 3"]
+) -> Float[Array, "*batch V 2"]:
+    """Where the lines through the camera and the points meet the image, in pixels.
+
+    As `project`, but points behind the camera appear too, mirrored through it. The
+    published Pixel2Mesh programs project like this.
+    """
+    xp = points.__array_namespace__()
+    size = xp.maximum(xp.abs(points[..., 2]), MIN_DEPTH)
+    return _perspective(points, xp.where(points[..., 2] > 0, -size, size), intrinsics)
+
+
+def _perspective(points, depth, intrinsics):
+    """Pixels of points whose distance from the plane of the camera is `depth`."""
+    xp = points.__array_namespace__()
     focal = xp.stack([intrinsics[..., 0, 0], intrinsics[..., 1, 1]], axis=-1)
     center = intrinsics[..., :2, 2]
     flipped = xp.stack([points[..., 0], -points[..., 1]], axis=-1)
     return flipped / depth[..., None] * focal[..., None, :] + center[..., None, :]
+
+
+def project_ndc(
+    points: Float[Array, "*batch V 3"],
+    intrinsics: Float[Array, "*batch 3 3"],
+    image_shape: tuple[int, int],
+) -> Float[Array, "*batch V 3"]:
+    """Projects camera-frame points to normalised device coordinates, as Mesh R-CNN.
+
+    Args:
+      points: metres, camera frame.
+      intrinsics: pinhole matrix in pixels, pixel centres at integers.
+      image_shape: height and width in pixels.
+
+    Returns:
+      (x, y, z): x to the right and y up, -1 and 1 at the borders of the image; z grows
+      from -1 at `NDC_NEAR` to 1 at `NDC_FAR`. Points behind the camera are mirrored
+      through it: the sign of their depth is kept, only its size is at least
+      `NDC_MIN_DEPTH`.
+    """
+    xp = points.__array_namespace__()
+    height, width = image_shape
+    focal_u, focal_v = intrinsics[..., 0, 0, None], intrinsics[..., 1, 1, None]
+    center_u, center_v = intrinsics[..., 0, 2, None], intrinsics[..., 1, 2, None]
+    depth = -points[..., 2]
+    size = xp.maximum(xp.abs(depth), NDC_MIN_DEPTH)
+    divisor = xp.where(depth < 0, -size, size)
+    u = focal_u * points[..., 0] / divisor + center_u
+    v = -focal_v * points[..., 1] / divisor + center_v
+    scale = (NDC_FAR + NDC_NEAR) / (NDC_FAR - NDC_NEAR)
+    shift = 2 * NDC_FAR * NDC_NEAR / (NDC_FAR - NDC_NEAR)
+    z = (scale * depth - shift) / divisor
+    return xp.stack([(2 * u + 1) / width - 1, 1 - (2 * v + 1) / height, z], axis=-1)
+
+
+def pixels_from_ndc(
+    ndc: Float[Array, "*batch V 3"], image_shape: tuple[int, int]
+) -> Float[Array, "*batch V 2"]:
+    """Pixels (u, v) of normalised device coordinates."""
+    xp = ndc.__array_namespace__()
+    height, width = image_shape
+    u = (ndc[..., 0] + 1) * (width / 2) - 0.5
+    v = (1 - ndc[..., 1]) * (height / 2) - 0.5
+    return xp.stack([u, v], axis=-1)
 
 
 def unproject(
@@ -119,6 +188,24 @@ def camera_from_object(
     return transform
 
 
+def camera_from_r2n2_metadata(
+    row: Float[np.ndarray, "5"],
+) -> Float[np.ndarray, "4 4"]:
+    """Camera of one line of `rendering_metadata.txt` for a model of `P2M_SCALE` metres.
+
+    The distance ratio is taken for metres, as Pixel2Mesh does. 3D-R2N2 rendered models
+    of unit diagonal from 1.75 times the ratio; at 0.57 of that size, this is 0.25 % too
+    far, a tenth of a pixel at the border of an object (FACTS 0.7).
+
+    Args:
+      row: azimuth and elevation in degrees, in-plane rotation (0 in all published
+        renderings and ignored here), distance ratio, and a field of view (25) that the
+        renderer of 3D-R2N2 never used.
+    """
+    azimuth, elevation, _, ratio, _ = (float(value) for value in row)
+    return camera_from_object(azimuth, elevation, ratio)
+
+
 def transform_points(
     points: Float[Array, "*batch V 3"], transform: Float[Array, "4 4"]
 ) -> Float[Array, "*batch V 3"]:
@@ -156,6 +243,16 @@ def opengl_from_opencv(
 ) -> Float[Array, "*batch V 3"]:
     """Camera-frame points from the OpenCV frame (+x right, +y down, +z forward)."""
     return points * np.array([1, -1, -1], points.dtype)
+
+
+def opengl_from_pytorch3d(
+    points: Float[Array, "*batch V 3"],
+) -> Float[Array, "*batch V 3"]:
+    """Camera-frame points from the PyTorch3D frame (+x left, +y up, +z forward).
+
+    Mesh R-CNN and the poses of Pix3D use it as well.
+    """
+    return points * np.array([-1, 1, -1], points.dtype)
 
 
 def _shifted(intrinsics, du, dv):

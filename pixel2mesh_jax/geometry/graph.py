@@ -7,6 +7,9 @@ arrays are the static padded table of shape (V, S), and aggregation is a gather.
 Node features are (V, B, C): B meshes of one topology share the node axis.
 """
 
+import functools
+from collections.abc import Callable
+
 import jax.numpy as jnp
 import jraph
 from jaxtyping import Float
@@ -14,7 +17,7 @@ from jaxtyping import Float
 from pixel2mesh_jax.geometry import gather
 from pixel2mesh_jax.structures import Array, MeshTopology
 
-OPERATORS = ("chebyshev", "sum")
+OPERATORS = ("chebyshev", "sum", "gcn")
 
 
 def mesh_graph(
@@ -23,7 +26,8 @@ def mesh_graph(
     """The padded graph of one mesh level.
 
     `graph.edges` holds one weight per edge for each of the `OPERATORS`: `chebyshev`
-    is T1 with its diagonal, `sum` the adjacency matrix. Both are symmetric.
+    is T1 with its diagonal, `sum` the adjacency matrix A, `gcn` the normalised
+    D^-1/2 (A + I) D^-1/2 of Kipf and Welling (2017). All are symmetric.
     `senders` and `receivers` are absolute vertex indices.
     """
     num_vertices, width = topology.neighbors.shape
@@ -33,9 +37,16 @@ def mesh_graph(
     no_self_loop = jnp.zeros_like(diagonal)
     chebyshev = jnp.concatenate([diagonal, topology.chebyshev_weights], axis=1)
     adjacency = jnp.concatenate([no_self_loop, topology.neighbor_mask], axis=1)
+    loops = jnp.concatenate([no_self_loop + 1, topology.neighbor_mask], axis=1)
+    scale = 1 / jnp.sqrt(loops.sum(axis=1))
+    gcn = loops * scale[:, None] * scale[senders]
     return jraph.GraphsTuple(
         nodes=nodes,
-        edges={"chebyshev": chebyshev.ravel(), "sum": adjacency.ravel()},
+        edges={
+            "chebyshev": chebyshev.ravel(),
+            "sum": adjacency.ravel(),
+            "gcn": gcn.ravel(),
+        },
         senders=senders.ravel(),
         receivers=jnp.repeat(own.ravel(), width + 1),
         globals=None,
@@ -60,6 +71,13 @@ def aggregate_by_segments(
     """The same for graphs of any form, by `jraph.segment_sum`; slow on a CPU."""
     messages = graph.edges[operator][:, None, None] * nodes[graph.senders]
     return jraph.segment_sum(messages, graph.receivers, len(nodes))
+
+
+def unpooling(coarse: MeshTopology, fine: MeshTopology) -> Callable | None:
+    """What carries nodes of a level to the next; None if both are the same level."""
+    if len(coarse.neighbors) == len(fine.neighbors):
+        return None
+    return functools.partial(unpool, topology=coarse)
 
 
 def unpool(

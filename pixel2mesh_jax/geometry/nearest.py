@@ -23,6 +23,21 @@ def nearest_index(a: Float[Array, "N D"], b: Float[Array, "M D"]) -> Int[Array, 
     The choice is not differentiable: gather with the index and compute the distance
     again to get the gradient of a chamfer distance.
     """
+    return nearest_indices(a, b, 1)[0]
+
+
+def nearest_indices(
+    a: Float[Array, "N D"], b: Float[Array, "M D"], count: int
+) -> Int[Array, "count N"]:
+    """Rows of `b` that are nearest to each row of `a`, in order of their distance.
+
+    Of equals the first comes first. Not differentiable, as `nearest_index`.
+
+    Args:
+      a: points.
+      b: points, at least `count` of them.
+      count: static and small; the work grows with it.
+    """
     a, b = jax.lax.stop_gradient((jnp.asarray(a), jnp.asarray(b)))
     block = min(BLOCK, len(b))
     missing = -len(b) % block
@@ -33,15 +48,25 @@ def nearest_index(a: Float[Array, "N D"], b: Float[Array, "M D"]) -> Int[Array, 
     def visit(i, best):
         for k in range(block):
             distance = _squared_distance(columns, blocks[i, k])
-            closer = distance < best[0]
-            best = (
-                jnp.where(closer, distance, best[0]),
-                jnp.where(closer, i * block + k, best[1]),
-            )
+            best = _inserted(best, distance, i * block + k)
         return best
 
     nothing = jnp.full(len(a), jnp.inf, a.dtype), jnp.zeros(len(a), jnp.int32)
-    return jax.lax.fori_loop(0, len(blocks), visit, nothing)[1]
+    best = jax.lax.fori_loop(0, len(blocks), visit, (nothing,) * count)
+    return jnp.stack([index for _, index in best])
+
+
+def _inserted(best, distance, index):
+    """The sorted (distance, index) pairs with one more, without the last."""
+    found = []
+    for other, other_index in best:
+        closer = distance < other
+        found.append(
+            (jnp.where(closer, distance, other), jnp.where(closer, index, other_index))
+        )
+        distance = jnp.where(closer, other, distance)
+        index = jnp.where(closer, other_index, index)
+    return tuple(found)
 
 
 def _squared_distance(columns, point):

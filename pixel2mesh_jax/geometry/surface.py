@@ -17,7 +17,7 @@ def face_areas(
     vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]
 ) -> Float[Array, " F"]:
     """Areas; zero, with a zero gradient, where the corners lie on one line."""
-    return 0.5 * _safe_norm(_area_vectors(vertices, faces))
+    return 0.5 * safe_norm(_area_vectors(vertices, faces))
 
 
 def face_normals(
@@ -36,6 +36,27 @@ def vertex_normals(
     """
     vectors = jnp.asarray(_area_vectors(vertices, faces))
     return _safe_unit(jnp.zeros_like(vertices).at[faces].add(vectors[:, None, :]))
+
+
+def corner_cotangents(
+    vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]
+) -> Float[Array, "F 3"]:
+    """Cotangents of the angles of every face; 0 where its area is zero."""
+    xp = vertices.__array_namespace__()
+    corners = xp.stack(_corners(vertices, faces))
+    to_next = xp.roll(corners, -1, axis=0) - corners
+    to_previous = xp.roll(corners, 1, axis=0) - corners
+    sine = safe_norm(_area_vectors(vertices, faces))[None]  # times both edges
+    cosine = xp.sum(to_next * to_previous, axis=-1)
+    return xp.where(sine > 0, cosine / xp.where(sine > 0, sine, 1), 0).T
+
+
+def safe_norm(vectors: Float[Array, "*batch D"]) -> Float[Array, "*batch"]:
+    """Lengths; 0 with gradient 0 for the zero vector."""
+    xp = vectors.__array_namespace__()
+    squared = xp.sum(vectors * vectors, axis=-1)
+    positive = squared > 0
+    return xp.where(positive, xp.sqrt(xp.where(positive, squared, 1)), 0)
 
 
 def signed_volume(
@@ -116,16 +137,8 @@ def _area_vectors(vertices, faces):
     return vertices.__array_namespace__().linalg.cross(b - a, c - a)
 
 
-def _safe_norm(vectors):
-    """Lengths; 0 with gradient 0 for the zero vector."""
-    xp = vectors.__array_namespace__()
-    squared = xp.sum(vectors * vectors, axis=-1)
-    positive = squared > 0
-    return xp.where(positive, xp.sqrt(xp.where(positive, squared, 1)), 0)
-
-
 def _safe_unit(vectors):
     """Unit vectors; 0 with gradient 0 for the zero vector."""
     xp = vectors.__array_namespace__()
-    length = _safe_norm(vectors)[..., None]
+    length = safe_norm(vectors)[..., None]
     return xp.where(length > 0, vectors / xp.where(length > 0, length, 1), 0)

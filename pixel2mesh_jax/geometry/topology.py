@@ -39,6 +39,31 @@ def unique_edges(faces: Int[np.ndarray, "F 3"]) -> Int[np.ndarray, "E 2"]:
     return np.unique(np.sort(directed, axis=1), axis=0).astype(np.int32)
 
 
+def face_pairs(faces: Int[np.ndarray, "F 3"]) -> Int[np.ndarray, "P 4"]:
+    """Pairs of faces that share an edge: its two ends, then the corner of each face.
+
+    An edge of one face has no pair, one of three faces (not a manifold) has three.
+
+          c
+         / \\
+        a---b      row (a, b, c, d): edge ab, faces abc and bad
+         \\ /
+          d
+    """
+    edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    corners = faces[:, [2, 0, 1]].ravel()
+    order = np.lexsort([edges[:, 1], edges[:, 0]])
+    edges, corners = edges[order], corners[order]
+    pairs = [np.zeros((0, 4), np.int32)]
+    for step in range(1, len(edges)):
+        shared = np.flatnonzero((edges[step:] == edges[:-step]).all(axis=1))
+        if not len(shared):
+            break
+        opposite = corners[shared], corners[shared + step]
+        pairs.append(np.column_stack([edges[shared], *opposite]))
+    return np.concatenate(pairs).astype(np.int32)
+
+
 def subdivide(topology: MeshTopology) -> MeshTopology:
     """Splits every triangle in four at the edge midpoints, keeping the winding.
 

@@ -8,14 +8,59 @@ import functools
 import os
 import pathlib
 import pickle
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from pixel2mesh_jax.errors import InputError
 
 # Kinds of numpy dtypes that are plain numbers; "O" would hold arbitrary objects.
 _NUMBERS = "biuf"
+
+
+class ReleasedEllipsoid(NamedTuple):
+    """What `info_ellipsoid.dat` says of the meshes that it starts from.
+
+    The file holds supports of graph convolutions and neighbour lists too; they follow
+    from the faces.
+
+    Attributes:
+      vertices: positions of the coarsest level, metres, camera frame.
+      faces: of the coarsest level; the file does not record their winding.
+      parents: per level but the finest, the two vertices between which unpooling puts
+        each new one: the edges, in the order of the new vertices.
+    """
+
+    vertices: Float[np.ndarray, "V 3"]
+    faces: Int[np.ndarray, "F 3"]
+    parents: tuple[Int[np.ndarray, "E 2"], ...]
+
+
+def load_ellipsoid(path: str | os.PathLike) -> ReleasedEllipsoid:
+    """Reads `info_ellipsoid.dat` of the released Pixel2Mesh.
+
+    Raises:
+      InputError: see `load`, or something else is in it.
+    """
+    contents = load(path)
+    try:
+        vertices, parents, wings = contents[0], contents[4], contents[5]
+        triangles = np.concatenate([wings[0][:, [0, 1, k]] for k in (2, 3)])
+        faces = np.unique(np.sort(triangles, axis=1), axis=0)
+        found = ReleasedEllipsoid(
+            vertices.astype(np.float32),
+            faces.astype(np.int32),
+            tuple(rows[:, :2].astype(np.int32) for rows in parents),
+        )
+    except (TypeError, IndexError, KeyError, AttributeError, ValueError) as error:
+        raise InputError(f"{path}: not an info_ellipsoid.dat: {error}") from error
+    used = np.unique(found.faces)
+    if found.vertices.shape != (len(used), 3) or used[0] != 0 or used[-1] >= len(used):
+        raise InputError(
+            f"{path}: {found.vertices.shape} vertices for faces that use {len(used)}"
+        )
+    return found
 
 
 def load_points(

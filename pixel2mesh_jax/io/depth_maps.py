@@ -13,6 +13,10 @@ from pixel2mesh_jax.io import images
 # What sensors write into 16-bit pictures: metres per stored value.
 MILLIMETRE = 1e-3
 METRE = 1.0
+# How renderers call the depth channel of an EXR file, after the name of the layer.
+EXR_DEPTH_CHANNELS = ("Z", "V", "depth")
+# What renderers write to EXR files where there is no surface: infinity, Blender 1e10.
+EXR_BACKGROUND = 1e9  # metres, and beyond
 
 
 def load_depth(
@@ -21,7 +25,7 @@ def load_depth(
     """Reads a depth map: metres along the optical axis, 0 = missing.
 
     Args:
-      path: a 16-bit picture, or `.npy` of uint16 or float.
+      path: a 16-bit picture, `.npy` of uint16 or float, or `.exr` (needs OpenEXR).
       unit: metres per stored value; by default integers are millimetres and floats are
         metres.
 
@@ -30,7 +34,8 @@ def load_depth(
         not finite or negative, or no pixel with depth.
     """
     path = pathlib.Path(path)
-    stored = _stored_array(path) if path.suffix == ".npy" else _stored_picture(path)
+    readers = {".npy": _stored_array, ".exr": _stored_exr}
+    stored = readers.get(path.suffix.lower(), _stored_picture)(path)
     _check_layout(stored, path)
     _check_values(stored, path)
     default = METRE if np.issubdtype(stored.dtype, np.floating) else MILLIMETRE
@@ -59,6 +64,38 @@ def _stored_array(path):
         return np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise InputError(f"{path}: not a readable .npy file: {error}") from None
+
+
+def _stored_exr(path):
+    try:
+        import OpenEXR
+    except ImportError:
+        raise InputError(
+            f"{path}: EXR files need the package OpenEXR: pip install OpenEXR"
+        ) from None
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        with OpenEXR.File(str(path), separate_channels=True) as file:
+            channels = {
+                name: channel.pixels for name, channel in file.channels().items()
+            }
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a readable EXR file: {error}") from None
+    depth = channels[_depth_channel(list(channels), path)]
+    return np.where(depth >= EXR_BACKGROUND, depth.dtype.type(0), depth)
+
+
+def _depth_channel(names, path):
+    """The only channel, or the one whose name says depth."""
+    called = [name for name in names if name.split(".")[-1] in EXR_DEPTH_CHANNELS]
+    candidates = names if len(names) == 1 else called
+    if len(candidates) != 1:
+        raise InputError(
+            f"{path}: expected one channel, or one called "
+            f"{' or '.join(EXR_DEPTH_CHANNELS)}; found {', '.join(names)}"
+        )
+    return candidates[0]
 
 
 def _stored_picture(path):

@@ -1,8 +1,8 @@
 """Pictures from files: any format that Pillow reads becomes straight 8-bit RGBA.
 
 The networks were trained on objects that are cut out (alpha) and stand on white. A
-picture that brings no alpha but a white background gets its alpha from that background;
-any other picture is taken as it is, with a warning.
+picture without alpha gets it from a matting network (io/matting.py), if there is one,
+or from its white background; any other picture is taken as it is, with a warning.
 """
 
 import logging
@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy import ndimage
 
 from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.io.matting import Matting
 
 # Smallest picture that is taken for one, pixels per side.
 MIN_SIZE = 8
@@ -33,11 +34,17 @@ _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 logger = logging.getLogger(__name__)
 
 
-def load_image(path: str | pathlib.Path) -> UInt8[np.ndarray, "H W 4"]:
+def load_image(
+    path: str | pathlib.Path, matting: Matting | None = None
+) -> UInt8[np.ndarray, "H W 4"]:
     """Reads a picture as straight (not premultiplied) sRGB and coverage.
 
     Turns photographs upright (EXIF), expands grey and palettes, scales 16 bits to 8.
-    Without transparency in the file, alpha comes from `white_background_alpha`.
+
+    Args:
+      path: any picture.
+      matting: makes the alpha of pictures that have none; without it, that comes from
+        `white_background_alpha`.
 
     Raises:
       InputError: no such file, not a picture, damaged, smaller than `MIN_SIZE`, or
@@ -46,7 +53,7 @@ def load_image(path: str | pathlib.Path) -> UInt8[np.ndarray, "H W 4"]:
     path = pathlib.Path(path)
     rgba = load_rgba(path)
     if (rgba[..., 3] == 255).all():
-        rgba[..., 3] = _background_alpha(rgba[..., :3], path)
+        rgba[..., 3] = _missing_alpha(rgba[..., :3], matting, path)
     if not (rgba[..., 3] >= OPAQUE_LEVEL).any():
         raise InputError(f"{path}: no visible object, every pixel is transparent")
     return rgba
@@ -128,14 +135,21 @@ def white_background_alpha(
     return np.where(background, np.uint8(0), np.uint8(255))
 
 
-def _background_alpha(rgb, path):
+def _missing_alpha(rgb, matting, path):
+    if matting is not None:
+        alpha = matting(rgb)
+        if not (alpha >= OPAQUE_LEVEL).any():
+            raise InputError(f"{path}: the matting network found no object")
+        return alpha
     alpha = white_background_alpha(rgb)
     if alpha is None:
         logger.warning(
             "%s has no transparency and no white background: the whole picture is "
             "taken for the object. The model expects a cut-out object on a white or "
-            "transparent background.",
+            "transparent background: give --matting, put %s_mask.png beside the "
+            "picture, or save it with transparency.",
             path,
+            path.stem,
         )
         return np.full(rgb.shape[:2], 255, np.uint8)
     if not alpha.any():

@@ -9,16 +9,19 @@ OBJ, PLY and OFF colours are taken as sRGB. Products are formed in linear light.
 Transparency is ignored: every triangle is opaque.
 """
 
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import trimesh
 from jaxtyping import Float, Int, UInt8
 
-from pixel2mesh_jax.errors import InputError
-
 # Linear light of a surface whose file says nothing about colour: sRGB 0.6.
 GREY = 0.3185
+
+logger = logging.getLogger(__name__)
 
 
 class Paint(NamedTuple):
@@ -53,18 +56,24 @@ def srgb_from_linear(light: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."
 _LINEAR_FROM_BYTE = linear_from_srgb(np.arange(256) / 255).astype(np.float32)
 
 
-def paint_from_mesh(mesh: trimesh.Trimesh, linear: bool) -> Paint:
-    """Colours of one mesh of a file.
+def paint_from_mesh(
+    mesh: trimesh.Trimesh,
+    linear: bool,
+    missing: Mapping[str | None, str] = MappingProxyType({}),
+) -> Paint:
+    """Colours of one mesh of a file; grey, with a warning, where a texture is lost.
 
     Args:
       mesh: as trimesh loaded it, with any visual.
       linear: plain colours are linear light (glTF) instead of sRGB.
-
-    Raises:
-      InputError: a texture cannot be decoded.
+      missing: material -> texture that does not exist, see `textures.missing_files`.
     """
+    image = _image(mesh.visual)
+    pixels = None if image is None else _decoded(image)
+    uv, texels, size = _corner_texture(mesh, pixels)
     colors = _corner_colors(mesh, linear)
-    uv, texels, size = _corner_texture(mesh)
+    if pixels is None and (image is not None or _is_missing(mesh.visual, missing)):
+        colors = np.full_like(colors, GREY)
     texture = np.tile(np.array([0, *size], np.int32), (len(mesh.faces), 1))
     return Paint(colors.astype(np.float32), uv.astype(np.float32), texture, texels)
 
@@ -159,18 +168,29 @@ def _factor(material):
     return GREY if diffuse is None else linear_from_srgb(_unit(diffuse)[:3])
 
 
-def _corner_texture(mesh):
+def _corner_texture(mesh, pixels):
     """Texture coordinates of the corners, texels and (height, width)."""
     no_uv = np.zeros((len(mesh.faces), 3, 2))
-    image = _image(mesh.visual)
     uv = getattr(mesh.visual, "uv", None)
-    if image is None or uv is None or not np.isfinite(uv).all():
+    if pixels is None or uv is None or not np.isfinite(uv).all():
         return no_uv, np.full((1, 3), 255, np.uint8), (1, 1)
-    try:
-        pixels = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"texture cannot be decoded: {error}") from error
     return uv[mesh.faces], pixels.reshape(-1, 3), pixels.shape[:2]
+
+
+def _decoded(image):
+    """The (H, W, 3) bytes of a picture that was only opened so far, None if damaged."""
+    try:
+        return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        logger.warning("a texture cannot be decoded (%s): painted grey", error)
+        return None
+
+
+def _is_missing(visual, missing):
+    if visual.kind != "texture" or visual.material.name not in missing:
+        return False
+    logger.warning("texture %s is missing: painted grey", missing[visual.material.name])
+    return True
 
 
 def _image(visual):

@@ -2,17 +2,19 @@
 
 import os
 import pathlib
-import tempfile
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import trimesh
 from jaxtyping import Float, Int, UInt8
 
+from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.geometry import surface as surface_geometry
-from pixel2mesh_jax.io import materials
+from pixel2mesh_jax.io import materials, textures
 
 LOAD_SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
 SAVE_SUFFIXES = (".obj", ".ply", ".glb")
@@ -54,20 +56,27 @@ def load_surface(path: str | os.PathLike) -> Surface:
         raise InputError(f"{path}: no such file")
     try:
         scene = trimesh.load_scene(path, process=False)
+        missing = textures.missing_files(path)
     except Exception as error:  # readers of foreign files raise anything
         raise InputError(f"{path}: cannot be read: {_reason(error)}") from error
+    linear = path.suffix.lower() in _LINEAR_SUFFIXES
     try:
-        return surface_from_scene(scene, path.suffix.lower() in _LINEAR_SUFFIXES)
+        return surface_from_scene(scene, linear, missing)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
 
-def surface_from_scene(scene: trimesh.Scene, linear: bool = False) -> Surface:
+def surface_from_scene(
+    scene: trimesh.Scene,
+    linear: bool = False,
+    missing: Mapping[str | None, str] = MappingProxyType({}),
+) -> Surface:
     """Joins the triangle meshes of a scene in the frame of the scene.
 
     Args:
       scene: any number of instances of meshes; lines and points are left out.
       linear: plain colours are linear light, as in glTF.
+      missing: textures that are not there, see `textures.missing_files`.
 
     Raises:
       InputError: see `validate`.
@@ -77,7 +86,7 @@ def surface_from_scene(scene: trimesh.Scene, linear: bool = False) -> Surface:
         validate(mesh.vertices, mesh.faces)
         vertices.append(camera.transform_points(mesh.vertices, transform))
         mirrored = np.linalg.det(transform[:3, :3]) < 0
-        paint = materials.paint_from_mesh(mesh, linear)
+        paint = materials.paint_from_mesh(mesh, linear, missing)
         paints.append(_reversed(paint) if mirrored else paint)
         faces.append((mesh.faces[:, ::-1] if mirrored else mesh.faces) + count)
         count += len(mesh.vertices)
@@ -134,10 +143,25 @@ def normalize(
     vertices = surface.vertices
     if up == "z":
         vertices = vertices @ _Y_UP_FROM_Z_UP.T
-    used = vertices[np.unique(surface.faces)]
-    low, high = used.min(axis=0), used.max(axis=0)
+    low, high = bounding_box(surface._replace(vertices=vertices))
     scale = diagonal / np.linalg.norm(high - low)
     return surface._replace(vertices=(vertices - (low + high) / 2) * scale)
+
+
+def bounding_box(
+    surface: Surface,
+) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
+    """Lowest and highest coordinates of all triangles."""
+    used = surface.vertices[np.unique(surface.faces)]
+    return used.min(axis=0), used.max(axis=0)
+
+
+def turn(surface: Surface, matrix: Float[np.ndarray, "3 3"]) -> Surface:
+    """A surface after a rotation, or after a reflection, which turns its faces over."""
+    vertices = surface.vertices @ matrix.T
+    if np.linalg.det(matrix) > 0:
+        return surface._replace(vertices=vertices)
+    return Surface(vertices, surface.faces[:, ::-1], _reversed(surface.paint))
 
 
 def save_mesh(
@@ -169,15 +193,6 @@ def save_mesh(
     mesh = trimesh.Trimesh(vertices, faces, visual=visual, process=False)
     content = mesh.export(file_type=path.suffix.lower()[1:])
     write_atomically(path, content if isinstance(content, bytes) else content.encode())
-
-
-def write_atomically(path: pathlib.Path, content: bytes) -> None:
-    """Writes a file under a temporary name beside it, then renames it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    os.chmod(file.name, 0o644)  # temporary files are private
-    os.replace(file.name, path)
 
 
 def _instances(scene):

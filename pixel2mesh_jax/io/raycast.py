@@ -106,6 +106,36 @@ def cast_scene(
     return hits
 
 
+def first_hits(
+    scene: Scene,
+    origins: Float[np.ndarray, "N 3"],
+    directions: Float[np.ndarray, "N 3"],
+) -> tuple[Int[np.ndarray, " N"], Float[np.ndarray, " N"]]:
+    """The first triangle along every ray, and how far it is.
+
+    Args:
+      scene: see `make_scene`.
+      origins: in the frame of the scene, off the surface.
+      directions: any length.
+
+    Returns:
+      Rows of `scene.faces` and distances in lengths of the directions; -1 and infinity
+      where a ray leaves the scene.
+    """
+    distance = np.full(len(origins), np.inf)
+    if not len(origins):
+        return np.zeros(0, np.int32), distance
+    triangle = scene.intersector.intersects_first(origins, directions)
+    hit = triangle >= 0
+    a, b, c = np.moveaxis(scene.vertices[scene.faces[triangle[hit]]], 1, 0)
+    normal = np.cross(b - a, c - a)
+    along = np.einsum("ni,ni->n", normal, directions[hit])
+    height = np.einsum("ni,ni->n", normal, a - origins[hit])
+    edge_on = along == 0
+    distance[hit] = np.where(edge_on, 0, height / np.where(edge_on, 1, along))
+    return triangle, np.maximum(distance, 0)
+
+
 def _window(vertices, intrinsics, shape):
     """The part of the image that can see the mesh: its bounding box, as two slices."""
     if vertices[:, 2].max() > -1e-3:  # in part beside or behind the camera
@@ -161,4 +191,3 @@ def _distinct(rows, count):
 def _total(x):
     """Sum of three columns; several times faster than `sum` over a short axis."""
     return x[:, :1] + x[:, 1:2] + x[:, 2:]
-

@@ -8,9 +8,11 @@ from pixel2mesh_jax.errors import InputError
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 # What stands beside a picture `<name>.*` and belongs to it.
-DEPTH_ENDINGS = ("_depth.png", "_depth.npy")
+DEPTH_ENDINGS = ("_depth.png", "_depth.npy", "_depth.exr")
 MASK_ENDINGS = ("_mask.png",)
 CAMERA_ENDINGS = ("_camera.json",)
+# The camera of all pictures of a folder that have none of their own.
+FOLDER_CAMERA = "intrinsics.json"
 # Pictures of these names are not inputs; the last is what a reconstruction writes.
 COMPANION_STEMS = ("_depth", "_mask", "_preview")
 
@@ -39,7 +41,8 @@ def find_sources(
     Args:
       source: a picture, or a folder of them (its sub-folders are not searched).
       depth: depth map of the picture, or a folder that holds `<name>_depth.png`,
-        `<name>.png` or the same as `.npy`. By default what stands beside the picture.
+        `<name>.png` or the same as `.npy` or `.exr`. By default what stands beside the
+        picture.
 
     Returns:
       In the order of the names.
@@ -88,9 +91,14 @@ def _with_companions(picture, depth):
     if depth is None:
         depth = _beside(picture, DEPTH_ENDINGS)
     elif depth.is_dir():
-        depth = _beside(depth / picture.name, (*DEPTH_ENDINGS, ".png", ".npy"))
-    mask, camera = _beside(picture, MASK_ENDINGS), _beside(picture, CAMERA_ENDINGS)
-    return Sources(picture, depth, mask, camera)
+        depth = _beside(depth / picture.name, (*DEPTH_ENDINGS, ".png", ".npy", ".exr"))
+    camera = _beside(picture, CAMERA_ENDINGS) or _in_folder(picture, FOLDER_CAMERA)
+    return Sources(picture, depth, _beside(picture, MASK_ENDINGS), camera)
+
+
+def _in_folder(picture, name):
+    path = picture.with_name(name)
+    return path if path.is_file() else None
 
 
 def _beside(picture, endings):

@@ -11,12 +11,16 @@ from PIL import Image
 
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, canonical_view
+from pixel2mesh_jax.geometry.depth import depth_from_relative
 from pixel2mesh_jax.io import depth_maps, images
+from pixel2mesh_jax.io.matting import Matting
 from pixel2mesh_jax.structures import Batch, View
 
 # Resized depth is missing where less than this part of it was valid; as in
 # data_pipelines/augment.py.
 VALID_PART = 0.5
+# Whether to show the network the whole picture or the object, see `canonicalize`.
+FITS = ("auto", "always", "never")
 
 Path = str | pathlib.Path
 
@@ -27,6 +31,7 @@ def load_view(
     intrinsics: Float[np.ndarray, "3 3"] | None = None,
     mask_path: Path | None = None,
     depth_unit: float | None = None,
+    matting: Matting | None = None,
 ) -> View:
     """Loads a picture and what belongs to it.
 
@@ -37,6 +42,7 @@ def load_view(
         3D-R2N2, looking at the middle of the picture.
       mask_path: object mask of the same size, which replaces the alpha of the picture.
       depth_unit: metres per stored value; see `depth_maps.load_depth`.
+      matting: makes the alpha of a picture that has neither alpha nor mask.
 
     Returns:
       The view; depth is missing (0) where alpha is 0.
@@ -45,7 +51,7 @@ def load_view(
       InputError: a file is unusable, or sizes differ, or no object pixel has depth.
     """
     rgba = (
-        images.load_image(image_path)
+        images.load_image(image_path, matting)
         if mask_path is None
         else _masked(image_path, mask_path)
     )
@@ -74,6 +80,63 @@ def cut(view: View, square: canonical_view.Square) -> View:
     )
 
 
+def canonicalize(
+    view: View, fit: str = "auto"
+) -> tuple[View, canonical_view.CanonicalView | None]:
+    """Makes a view square, and like the views of the training data.
+
+    Args:
+      view: any size.
+      fit: whether to cut out the object and move it to where the networks expect it:
+        "auto" (if it is elsewhere), "always", "never".
+
+    Returns:
+      The square view; and the map back to the original one, or None if the camera
+      frame is still that of the view.
+    """
+    whole = cut(view, canonical_view.square_of_image(view.depth.shape))
+    mask = whole.rgba[..., 3] / np.float32(255)
+    depth = canonical_view.object_depth(whole.depth, mask)
+    typical = canonical_view.is_canonical(mask, whole.intrinsics, depth)
+    if fit == "never" or (fit == "auto" and typical):
+        return whole, None
+    square = canonical_view.square_of_box(canonical_view.object_box(mask))
+    fitted = canonical_view.fit(square, whole.intrinsics, depth)
+    close = cut(whole, square)
+    return (
+        View(
+            close.rgba,
+            canonical_view.canonical_depth(close.depth, fitted),
+            camera.r2n2_intrinsics(square.side),
+        ),
+        fitted,
+    )
+
+
+def with_relative_depth(view: View, relative: Float[np.ndarray, "H W"]) -> View:
+    """The view with an estimate in place of measured depth.
+
+    Args:
+      view: of any size.
+      relative: inverse depth in [0, 1] over the object; see `depth_from_relative`.
+    """
+    mask = view.rgba[..., 3] / np.float32(255)
+    depth = np.asarray(depth_from_relative(relative, mask), np.float32)
+    return view._replace(depth=depth, estimated=relative)
+
+
+def resize(view: View, size: int) -> View:
+    """A square view at `size` x `size` pixels, filtered as in `batch_of_view`."""
+    light, alpha, depth = _resized(view, size)
+    rgb = light / np.maximum(alpha, 1 / 255)
+    rgba = np.clip(np.concatenate([rgb, alpha], axis=-1), 0, 1)
+    return View(
+        np.round(rgba * 255).astype(np.uint8),
+        depth[..., 0],
+        _resized_intrinsics(view, size),
+    )
+
+
 def batch_of_view(view: View, image_size: int) -> Batch:
     """Resizes a square view to a batch of one, without ground truth.
 
@@ -81,19 +144,13 @@ def batch_of_view(view: View, image_size: int) -> Batch:
     picture shrinks; colours weighted by coverage and put on white, depth weighted by
     validity.
     """
-    rgba = view.rgba.astype(np.float32) / 255
-    alpha, valid = rgba[..., 3:], (view.depth > 0).astype(np.float32)[..., None]
-    channels = [rgba[..., :3] * alpha, alpha, view.depth[..., None] * valid, valid]
-    resized = _resized(np.concatenate(channels, axis=-1), image_size)
-    rgb, alpha, depth, valid = np.split(resized, (3, 4, 5), axis=-1)
-    depth = np.where(valid >= VALID_PART, depth / np.maximum(valid, VALID_PART), 0)
-    factor = image_size / view.depth.shape[0]
+    light, alpha, depth = _resized(view, image_size)
     nothing = np.zeros((1, 1, 3), np.float32)
     return Batch(
-        rgb=np.clip(rgb + 1 - alpha, 0, 1)[None],
-        depth=depth[None, ..., 0].astype(np.float32),
+        rgb=np.clip(light + 1 - alpha, 0, 1)[None],
+        depth=depth[None, ..., 0],
         mask=np.clip(alpha[None, ..., 0], 0, 1),
-        intrinsics=camera.resize_intrinsics(view.intrinsics, factor, factor)[None],
+        intrinsics=_resized_intrinsics(view, image_size)[None],
         points=nothing,
         normals=nothing,
         colors=nothing,
@@ -109,8 +166,24 @@ def _masked(image_path, mask_path):
     return np.concatenate([rgba[..., :3], mask[..., None]], axis=-1)
 
 
-def _resized(channels, size):
-    """(S, S, C) float32 to (size, size, C), antialiased."""
+def _resized(view, size):
+    """Colours times coverage, coverage, depth; each (size, size, channels)."""
+    rgba = view.rgba.astype(np.float32) / 255
+    alpha, valid = rgba[..., 3:], (view.depth > 0).astype(np.float32)[..., None]
+    channels = [rgba[..., :3] * alpha, alpha, view.depth[..., None] * valid, valid]
+    resized = _antialiased(np.concatenate(channels, axis=-1), size)
+    light, alpha, depth, valid = np.split(resized, (3, 4, 5), axis=-1)
+    depth = np.where(valid >= VALID_PART, depth / np.maximum(valid, VALID_PART), 0)
+    return light, alpha, depth.astype(np.float32)
+
+
+def _resized_intrinsics(view, size):
+    factor = size / view.depth.shape[0]
+    return camera.resize_intrinsics(view.intrinsics, factor, factor)
+
+
+def _antialiased(channels, size):
+    """(S, S, C) float32 to (size, size, C)."""
     planes = [
         Image.fromarray(np.ascontiguousarray(channels[..., i])).resize(
             (size, size), Image.Resampling.BILINEAR

@@ -34,6 +34,11 @@ CONV18_LAYERS = (
 )
 CONV18_TAPS = ("conv2_3", "conv3_3", "conv4_3", "conv5_4")
 
+# (channels, convolutions) between the max poolings of VGG-16, all 3 x 3. Simonyan and
+# Zisserman (2015), configuration D.
+VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+VGG16_TAPS = ("conv3_3", "conv4_3", "conv5_3")
+
 # Channels of the stem and of the first stage of every ResNet.
 RESNET_CHANNELS = 64
 
@@ -48,10 +53,13 @@ class Conv18(nn.Module):
     Attributes:
       width: factor on all channel counts; 1 is the published network.
       dtype: of the computation; parameters are float32.
+      padding: "same" (TensorFlow: an even image gets one row and column more at its end
+        where the stride is 2) or "symmetric" (noahcao/Pixel2Mesh, trained in PyTorch).
     """
 
     width: float | int = 1.0
     dtype: DTypeLike = jnp.float32
+    padding: str = "same"
 
     @nn.compact
     def __call__(
@@ -62,10 +70,12 @@ class Conv18(nn.Module):
         taps = []
         x = image
         for name, kernel, stride, channels in CONV18_LAYERS:
+            pad = kernel // 2
             x = nn.Conv(
                 max(1, round(channels * self.width)),
                 (kernel, kernel),
                 (stride, stride),
+                padding="SAME" if self.padding == "same" else pad,
                 kernel_init=KERNEL_INIT,
                 dtype=self.dtype,
                 name=name,
@@ -73,6 +83,43 @@ class Conv18(nn.Module):
             x = nn.relu(x)
             if name in CONV18_TAPS:
                 taps.append(x)
+        return taps
+
+
+class VGG16(nn.Module):
+    """The encoder that the paper describes: 256 + 512 + 512 features of VGG-16.
+
+    Attributes:
+      width: factor on all channel counts; 1 is the published network.
+      dtype: of the computation; parameters are float32.
+    """
+
+    width: float | int = 1.0
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, image: Float[Array, "B H W C"], train: bool
+    ) -> list[Float[Array, "B _ _ _"]]:
+        """Feature maps at 1/4, 1/8 and 1/16 of the image, fine to coarse."""
+        del train
+        taps = []
+        x = image
+        for block, (channels, size) in enumerate(VGG16_BLOCKS, start=1):
+            for index in range(1, size + 1):
+                name = f"conv{block}_{index}"
+                x = nn.Conv(
+                    max(1, round(channels * self.width)),
+                    (3, 3),
+                    kernel_init=KERNEL_INIT,
+                    dtype=self.dtype,
+                    name=name,
+                )(x)
+                x = nn.relu(x)
+                if name in VGG16_TAPS:
+                    taps.append(x)
+            if block < len(VGG16_BLOCKS):
+                x = nn.max_pool(x, (2, 2), (2, 2))
         return taps
 
 
@@ -183,4 +230,5 @@ def _torch_conv(channels, kernel, stride, *, dtype, name):
 
 
 ResNet18 = functools.partial(ResNet, stage_sizes=(2, 2, 2, 2), block=BasicBlock)
+ResNet34 = functools.partial(ResNet, stage_sizes=(3, 4, 6, 3), block=BasicBlock)
 ResNet50 = functools.partial(ResNet, stage_sizes=(3, 4, 6, 3), block=BottleneckBlock)

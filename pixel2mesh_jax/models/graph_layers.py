@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Float
@@ -25,16 +26,20 @@ class GraphConv(nn.Module):
 
     `chebyshev` (released Pixel2Mesh):    Y = X W0 + T1 X W1 + b
     `sum` (the papers, Mesh R-CNN):       Y = X W0 + b0 + A (X W1 + b1)
+    `gcn` (Kipf and Welling 2017):        Y = G X W1 + b, G the normalised adjacency
 
     Attributes:
       features: output channels.
       operator: one of `geometry.graph.OPERATORS`.
       dtype: of the computation; parameters are float32.
+      kernel_init: of both matrices; by default Glorot, scaled for `sum`,
+        He for `gcn`.
     """
 
     features: int
     operator: str = "chebyshev"
     dtype: DTypeLike = jnp.float32
+    kernel_init: Callable | None = None
 
     @nn.compact
     def __call__(
@@ -54,17 +59,23 @@ class GraphConv(nn.Module):
         """
         own, neighbor = self._linear(nodes)
         if unpool is not None:
-            own, neighbor = unpool(own), unpool(neighbor)
-        mixed = own + graphs.aggregate(graph, neighbor, self.operator)
+            own, neighbor = jax.tree.map(unpool, (own, neighbor))
+        mixed = graphs.aggregate(graph, neighbor, self.operator)
+        if own is not None:
+            mixed = own + mixed
         return graph._replace(nodes=mixed + self._bias("bias"))
 
     def _linear(self, nodes):
-        """X W0 and X W1 (+ b1), as one matrix product."""
+        """X W0, None for `gcn`, and X W1 (+ b1), as one matrix product."""
         shape = (nodes.shape[-1], self.features)
+        if self.operator == "gcn":
+            init = self.kernel_init or nn.initializers.he_normal()
+            kernel = self.param("neighbor", init, shape).astype(self.dtype)
+            return None, nodes.astype(self.dtype) @ kernel
         glorot = nn.initializers.glorot_uniform()
         neighbor_init = _mean_of_neighbors if self.operator == "sum" else glorot
-        own = self.param("own", glorot, shape)
-        neighbor = self.param("neighbor", neighbor_init, shape)
+        own = self.param("own", self.kernel_init or glorot, shape)
+        neighbor = self.param("neighbor", self.kernel_init or neighbor_init, shape)
         kernel = jnp.concatenate([own, neighbor], axis=1).astype(self.dtype)
         own, neighbor = jnp.split(nodes.astype(self.dtype) @ kernel, 2, axis=-1)
         if self.operator == "sum":
@@ -86,10 +97,17 @@ def _mean_of_neighbors(key, shape, dtype=jnp.float32):
 
 
 class GraphResBlock(nn.Module):
-    """h -> (h + relu(conv(relu(conv(h))))) / 2, without a ReLU after the mean."""
+    """h -> (h + relu(conv(relu(conv(h))))) / 2, without a ReLU after the mean.
+
+    Attributes:
+      operator: one of `geometry.graph.OPERATORS`.
+      dtype: of the computation.
+      residual: False leaves the shortcut out, h -> relu(conv(relu(conv(h)))).
+    """
 
     operator: str
     dtype: DTypeLike
+    residual: bool = True
 
     @nn.compact
     def __call__(self, hidden: Float[Array, "V B C"], graph: MeshGraph):
@@ -98,7 +116,7 @@ class GraphResBlock(nn.Module):
         conv2 = GraphConv(features, self.operator, self.dtype, name="conv2")
         y = nn.relu(conv1(graph, hidden).nodes)
         y = nn.relu(conv2(graph, y).nodes)
-        return (hidden + y) * 0.5, None
+        return ((hidden + y) * 0.5 if self.residual else y), None
 
 
 class GraphResNet(nn.Module):
@@ -114,12 +132,14 @@ class GraphResNet(nn.Module):
       num_blocks: residual blocks of two convolutions each.
       operator: one of `geometry.graph.OPERATORS`.
       dtype: of the computation.
+      residual: False leaves the shortcuts of the blocks out.
     """
 
     features: int
     num_blocks: int
     operator: str
     dtype: DTypeLike
+    residual: bool = True
 
     @nn.compact
     def __call__(
@@ -135,5 +155,6 @@ class GraphResNet(nn.Module):
             in_axes=nn.broadcast,
             length=self.num_blocks,
         )
-        hidden, _ = stack(self.operator, self.dtype, name="blocks")(hidden, graph)
+        blocks = stack(self.operator, self.dtype, self.residual, name="blocks")
+        hidden, _ = blocks(hidden, graph)
         return graph._replace(nodes=hidden)

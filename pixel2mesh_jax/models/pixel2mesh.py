@@ -5,17 +5,24 @@ image -> encoder -> feature maps --------+-----------------+-----------------+
 ellipsoid 156 -> [pool, G-ResNet] -> unpool 618 -> [..] -> unpool 2466 -> [..] -> mesh
 """
 
+import itertools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
-from pixel2mesh_jax.geometry import camera, depth, graph, interpolate
+from pixel2mesh_jax.geometry import camera, depth, graph, pooling
 from pixel2mesh_jax.models.graph_layers import GraphConv, GraphResNet
 from pixel2mesh_jax.structures import Array, Batch, Mesh, Outputs, Template
 
 PREDICTIONS = ("positions", "offsets")
+CHANNELS = {"rgb": 3, "depth": 1}  # of the inputs
+COORDINATES = ("every_stage", "first_stage")
+# Mean and standard deviation of ImageNet, RGB in [0, 1]; torchvision.
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Pixel2Mesh(nn.Module):
@@ -25,64 +32,111 @@ class Pixel2Mesh(nn.Module):
       encoder: image to feature maps, one of `models/encoders.py`.
       inputs: which channels the encoder sees: "rgb", "depth" or both.
       depth_encoding: one of `geometry.depth.ENCODINGS`.
+      color_encoding: one of `COLOR_ENCODINGS`.
       hidden_features: channels of the graph networks.
-      last_features: channels before the last convolution of the last stage.
+      last_features: channels of one more convolution before the last one of the last
+        stage (as released); 0 leaves it out (as printed: 14 in every stage).
       num_blocks: residual blocks per stage.
+      residual: whether these have shortcuts.
+      coordinates: which stages see the coordinates of their vertices, "every_stage"
+        (as released) or the "first_stage" (as printed), which has no hidden features.
       operator: graph convolution, one of `geometry.graph.OPERATORS`.
       prediction: "positions" (as released: a stage predicts where the vertices are) or
         "offsets" (by how much they move).
       origin: of the coordinates that the network sees and predicts, metres, camera
         frame. The released TensorFlow code uses the camera, (0, 0, 0).
+      pooling: of image features, one of `geometry.pooling.POOLINGS`.
+      camera: focal length and both coordinates of the principal point, in pixels of the
+        input image; None takes the camera of each sample.
       vertex_colors: whether every stage predicts three more numbers, sRGB colours.
+      decoder: feature maps to a picture and its depth, for the autoencoder variants.
       dtype: of the computation; parameters, positions and losses are float32.
     """
 
     encoder: nn.Module
     inputs: tuple[str, ...] = ("rgb", "depth")
     depth_encoding: str = "disparity"
+    color_encoding: str = "unit"
     hidden_features: int = 192
     last_features: int = 192
     num_blocks: int = 6
+    residual: bool = True
+    coordinates: str = "every_stage"
     operator: str = "chebyshev"
     prediction: str = "positions"
     origin: tuple[float, float, float] = (0.0, 0.0, -0.8)
+    pooling: str = "half_pixel"
+    camera: tuple[float, float] | None = None
     vertex_colors: bool = False
+    decoder: nn.Module | None = None
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, batch: Batch, template: Template, train: bool) -> Outputs:
-        """Meshes of the three stages, coarse to fine."""
-        image = network_input(batch, self.inputs, self.depth_encoding)
+        """Meshes of all stages, coarse to fine; a stage per level of the template."""
+        image = network_input(
+            batch, self.inputs, self.depth_encoding, self.color_encoding
+        )
         maps = self.encoder(image.astype(self.dtype), train)
+        intrinsics = self._intrinsics(batch)
         origin = jnp.array(self.origin)[None, None]
         start = jnp.asarray(template.vertices)[:, None]
         vertices = jnp.broadcast_to(start, (len(start), len(image), 3))
-        hidden, unpool, meshes = None, None, []
-        for stage, topology in enumerate(template.levels):
-            features = pool_features(maps, vertices, batch.intrinsics, image.shape[1:3])
-            parts = [vertices - origin, features, *([] if stage == 0 else [hidden])]
-            nodes = jnp.concatenate([x.astype(self.dtype) for x in parts], axis=-1)
+        hidden, meshes = None, []
+        levels = itertools.pairwise((template.levels[0], *template.levels))
+        for stage, (coarse, fine) in enumerate(levels):
+            features = pool_features(
+                maps, vertices, intrinsics, image.shape[1:3], self.pooling
+            )
+            nodes = self._nodes(vertices - origin, features, hidden)
+            unpool = graph.unpooling(coarse, fine)
             rest = vertices if unpool is None else unpool(vertices)
-            level = graph.mesh_graph(topology)
+            level = graph.mesh_graph(fine)
             name = f"stage{stage + 1}"
             hidden = GraphResNet(
                 self.hidden_features,
                 self.num_blocks,
                 self.operator,
                 self.dtype,
+                self.residual,
                 name=name,
             )(level, nodes, unpool).nodes
             last = stage == len(template.levels) - 1
             predicted = self._predict(level, hidden, last, name)
             base = origin if self.prediction == "positions" else rest
             vertices = base + predicted[..., :3]
-            meshes.append(_mesh(vertices, rest, predicted[..., 3:], topology))
-            unpool = lambda x, level=topology: graph.unpool(x, level)  # noqa: E731
-        return Outputs(meshes=tuple(meshes))
+            meshes.append(_mesh(vertices, rest, predicted[..., 3:], fine))
+        pictures = {} if self.decoder is None else self._decode(maps)
+        return Outputs(meshes=tuple(meshes), **pictures)
+
+    def _intrinsics(self, batch):
+        if self.camera is None:
+            return batch.intrinsics
+        focal_length, center = self.camera
+        fixed = camera.pinhole(focal_length, center, center)
+        return jnp.broadcast_to(fixed, batch.intrinsics.shape)
+
+    def _nodes(self, coordinates, features, hidden):
+        """Input of a stage; there are no hidden features before the first one."""
+        parts = [coordinates, features]
+        if hidden is not None:
+            parts = [*parts, hidden]
+            if self.coordinates == "first_stage":
+                parts = parts[1:]
+        return jnp.concatenate([x.astype(self.dtype) for x in parts], axis=-1)
+
+    def _decode(self, maps):
+        """The fields of `Outputs` that the decoder fills."""
+        picture = self.decoder(maps).astype(jnp.float32)
+        channels = split_channels(picture, self.inputs)
+        fields = {"image": channels.get("rgb")}
+        if "depth" in channels:
+            fields["depth"] = channels["depth"][..., 0]
+        return fields
 
     def _predict(self, level, hidden, last, name):
         """Positions or offsets, and colours if asked for: (V, B, 3 or 6) float32."""
-        if last:
+        if last and self.last_features > 0:
             conv = GraphConv(
                 self.last_features, self.operator, self.dtype, name=f"{name}_last"
             )
@@ -96,16 +150,40 @@ class Pixel2Mesh(nn.Module):
         return conv(level, hidden).nodes.astype(jnp.float32)
 
 
+def imagenet_colors(rgb: Float[Array, "B H W 3"]) -> Float[Array, "B H W 3"]:
+    """Colours in [0, 1] as networks that were trained on ImageNet expect them."""
+    mean, std = np.float32(IMAGENET_MEAN), np.float32(IMAGENET_STD)
+    return (rgb - mean[None, None, None]) / std[None, None, None]
+
+
+COLOR_ENCODINGS = {"unit": lambda rgb: rgb, "imagenet": imagenet_colors}
+
+
 def network_input(
-    batch: Batch, inputs: tuple[str, ...], depth_encoding: str
+    batch: Batch,
+    inputs: tuple[str, ...],
+    depth_encoding: str,
+    color_encoding: str = "unit",
 ) -> Float[Array, "B H W C"]:
-    """Stacks the asked-for channels: 3 of colour in [0, 1], 1 of encoded depth."""
+    """Stacks the asked-for channels: 3 of encoded colour, 1 of encoded depth."""
     encode = jax.vmap(depth.ENCODINGS[depth_encoding])
     channels = {
-        "rgb": lambda: batch.rgb,
+        "rgb": lambda: COLOR_ENCODINGS[color_encoding](batch.rgb),
         "depth": lambda: encode(batch.depth, batch.mask)[..., None],
     }
     return jnp.concatenate([channels[name]() for name in inputs], axis=-1)
+
+
+def split_channels(
+    stacked: Float[Array, "B H W C"], inputs: tuple[str, ...]
+) -> dict[str, Float[Array, "B H W _"]]:
+    """The inverse of the stacking in `network_input`: channels by input."""
+    ends = list(itertools.accumulate(CHANNELS[name] for name in inputs))
+    starts = [0, *ends[:-1]]
+    return {
+        name: stacked[..., start:end]
+        for name, start, end in zip(inputs, starts, ends, strict=True)
+    }
 
 
 def pool_features(
@@ -113,20 +191,18 @@ def pool_features(
     vertices: Float[Array, "V B 3"],
     intrinsics: Float[Array, "B 3 3"],
     image_shape: tuple[int, int],
+    convention: str = "half_pixel",
 ) -> Float[Array, "V B C"]:
-    """Perceptual feature pooling: all maps sampled where the vertices project."""
+    """Perceptual feature pooling: all maps sampled where the vertices project.
 
-    def pool(points, matrix, *sample_maps):
-        uv = camera.project(points, matrix)
-        return jnp.concatenate(
-            [
-                interpolate.sample_bilinear(
-                    x, interpolate.half_pixel(uv, image_shape, x.shape[:2])
-                )
-                for x in sample_maps
-            ],
-            axis=-1,
-        )
+    `convention` is one of `geometry.pooling.POOLINGS`.
+    """
+    project, sample = pooling.POOLINGS[convention]
+
+    def pool(points, matrix, *feature_maps):
+        uv = project(points, matrix)
+        features = [sample(x, uv, image_shape) for x in feature_maps]
+        return jnp.concatenate(features, axis=-1)
 
     in_axes = (1, 0, *(0 for _ in maps))
     return jax.vmap(pool, in_axes, out_axes=1)(vertices, intrinsics, *maps)

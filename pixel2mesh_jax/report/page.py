@@ -13,19 +13,12 @@ import numpy as np
 import trimesh
 from trimesh.viewer.notebook import scene_to_html
 
-from pixel2mesh_jax import metrics as scores
+from pixel2mesh_jax import metrics as distances
+from pixel2mesh_jax import protocols, score_tables
+from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.geometry import surface
-from pixel2mesh_jax.io import meshes
 from pixel2mesh_jax.report import curves, gallery, pictures, style
 
-# Column headings of `metrics.printed`.
-HEADINGS = ("chamfer ×10³", "F(10⁻⁴) %", "F(2·10⁻⁴) %")
-PROTOCOLS = {
-    "pixel2mesh": "Predicted vertices against true points, as the published programs "
-    "measure.",
-    "surface": "10,000 points of the predicted surface against the true points, as the "
-    "papers say.",
-}
 # Material of the 3D view, sRGB bytes: brighter than the clay of the pictures, because
 # the viewer has little light.
 VIEWER_CLAY = (240, 236, 228)
@@ -50,8 +43,8 @@ $sections
 </main>
 <footer class="quiet">Chamfer: mean squared distance to the nearest neighbour, both ways
 added, in m², where an object has a box diagonal of 0.57 m. F(τ): harmonic mean of the
-parts of both surfaces that lie within the squared distance τ of the other. Ratio: to
-the chamfer of the undeformed ellipsoid.</footer>
+parts of both surfaces that lie within the squared distance τ of the other. Template:
+the mesh before the network has moved it.</footer>
 </body>
 </html>
 """)
@@ -98,20 +91,21 @@ def write_report(
         facts=_facts(metrics, scalars),
         sections="\n".join(section for section in sections if section),
     )
-    meshes.write_atomically(pathlib.Path(path), text.encode("utf-8"))
+    write_atomically(path, text.encode())
 
 
 def _facts(metrics, scalars):
     """The numbers that a reader looks for first."""
     facts = []
-    if metrics is not None:
+    if metrics is not None and metrics["num_samples"]:
         protocol = next(iter(metrics["protocols"]))
         own = metrics["protocols"][protocol]["mean_over_samples"]
-        ellipsoid = metrics["baseline"][protocol]["mean_over_samples"]
+        template = metrics["baseline"][protocol]["mean_over_samples"]
+        columns = protocols.PROTOCOLS[protocol].columns
         facts += [
-            ("chamfer ×10³", f"{own['chamfer'] * 1e3:.2f}"),
-            ("ellipsoid, undeformed", f"{ellipsoid['chamfer'] * 1e3:.2f}"),
-            ("F(10⁻⁴)", f"{own['f_score_1e-4'] * 100:.1f} %"),
+            (columns[0].heading, columns[0].text(own)),
+            (f"{columns[0].heading}, template", columns[0].text(template)),
+            *((column.heading, column.text(own)) for column in columns[1:2]),
             ("held-out samples", str(metrics["num_samples"])),
         ]
     if scalars:
@@ -127,7 +121,7 @@ def _samples_section(shown):
 
 
 def _sample(sample):
-    chamfer = 1e3 * scores.chamfer_distance(sample.stages[-1], sample.true_points)
+    chamfer = 1e3 * distances.chamfer_distance(sample.stages[-1], sample.true_points)
     groups = "".join(_group(group) for group in gallery.sample_groups(sample))
     return (
         f'<article><h3>{html.escape(sample.category)} <span class="quiet">'
@@ -180,40 +174,34 @@ def _scene(sample):
 def _metrics_section(metrics):
     if metrics is None:
         return ""
-    tables = "".join(
-        _table(protocol, own, metrics["baseline"][protocol])
-        for protocol, own in metrics["protocols"].items()
-    )
+    tables = "".join(_table(metrics, protocol) for protocol in metrics["protocols"])
     return _section("Metrics", f'<div class="tables">{tables}</div>')
 
 
-def _table(protocol, own, baseline):
-    headings = ["category", "samples", *HEADINGS, "ellipsoid ×10³", "ratio"]
-    rows = [
-        _row(name, str(row["count"]), row, baseline["per_category"][name])
-        for name, row in own["per_category"].items()
-    ]
-    means = [
-        _row(label, "", own[key], baseline[key])
-        for key, label in scores.MEANS.items()
-        if own[key]
-    ]
-    head = "".join(f"<th>{heading}</th>" for heading in headings)
-    explained = html.escape(PROTOCOLS.get(protocol, ""))
+def _table(metrics, protocol):
+    rows = score_tables.rows_of(metrics, protocol)
+    means = [row for row in rows if row.group in score_tables.MEANS]
+    categories = [row for row in rows if row.group not in score_tables.MEANS]
+    head = "".join(
+        f"<th>{html.escape(heading)}</th>"
+        for heading in ("category", *score_tables.headings(protocol))
+    )
+    body = "".join(_row(row, protocol) for row in categories)
+    foot = "".join(_row(row, protocol) for row in means)
+    explanation = html.escape(protocols.PROTOCOLS[protocol].explanation)
+    notes = html.escape(" ".join(score_tables.notes(metrics, protocol)))
     return (
-        f'<div><h3>Protocol {html.escape(protocol)} <span class="quiet">{explained}'
-        f'</span></h3><div class="scroll"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody><tfoot>{''.join(means)}</tfoot></table>"
-        "</div></div>"
+        f'<div><h3>Protocol {protocol}</h3><p class="quiet">{explanation}</p>'
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody><tfoot>{foot}</tfoot></table></div>"
+        f'<p class="quiet">{notes}</p></div>'
     )
 
 
-def _row(label, count, own, baseline):
-    cells = scores.printed(own)
-    cells.append(f"{baseline['chamfer'] * 1e3:.3f}")
-    cells.append(f"{own['chamfer'] / baseline['chamfer']:.0%}")
-    values = "".join(f"<td>{cell}</td>" for cell in [count, *cells])
-    return f"<tr><th>{html.escape(label)}</th>{values}</tr>"
+def _row(row, protocol):
+    values = "".join(f"<td>{cell}</td>" for cell in score_tables.cells(row, protocol))
+    kind = ' class="quiet"' if row.system else ""
+    return f"<tr{kind}><th>{html.escape(row.label)}</th>{values}</tr>"
 
 
 def _curves_section(scalars):

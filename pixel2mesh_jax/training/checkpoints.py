@@ -128,7 +128,7 @@ def load_predictor(
         raise InputError(
             f"No checkpoint in {workdir}. Train first, or check --workdir."
         )
-    model, template = make_model(config), make_template()
+    model, template = make_model(config), make_template(config)
     like = _abstract_state(config, model, template)
     with open_checkpoints(workdir) as checkpoints:
         step = best_step(checkpoints)

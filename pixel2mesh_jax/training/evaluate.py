@@ -15,15 +15,11 @@ import numpy as np
 import rich.progress
 from jaxtyping import Float, Int
 from rich.console import Console
-from rich.table import Table
-from scipy.spatial import cKDTree
 
-from pixel2mesh_jax import metrics
-from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax import protocols as named
+from pixel2mesh_jax import score_tables
+from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.structures import Batch, Outputs
-
-# Column headings of `metrics.printed`.
-HEADINGS = ("chamfer x1e3", "F(1e-4) %", "F(2e-4) %")
 
 
 def evaluate(
@@ -46,19 +42,19 @@ def evaluate(
       num_examples: rows of weight > 0 in all batches, for the progress bar.
       template_vertices: undeformed template at its finest level, camera frame, metres.
       template_faces: its faces.
-      protocols: names in `metrics.PROTOCOLS`.
+      protocols: names in `protocols.PROTOCOLS`.
       console: where the progress bar goes; rich's own by default.
 
     Returns:
-      `protocols` and `baseline`, both protocol -> `metrics.aggregate`, and
+      `protocols` and `baseline`, both protocol -> `score_tables.average`, and
       `num_samples`. All numbers are plain, ready for JSON.
 
     Raises:
       InputError: unknown protocol.
       FloatingPointError: a prediction that is not finite.
     """
-    _check_protocols(protocols)
-    baseline = _trees(protocols, template_vertices, template_faces)
+    protocols = named.parse(protocols)
+    baseline = _representations(protocols, template_vertices, template_faces)
     score = functools.partial(_score_sample, protocols, baseline)
     rows = []
     with (
@@ -73,38 +69,36 @@ def evaluate(
                 progress.advance(task)
     names = [categories[category] for category, _, _ in rows]
     return {
-        "protocols": _aggregate(names, [row[1] for row in rows], categories, protocols),
-        "baseline": _aggregate(names, [row[2] for row in rows], categories, protocols),
+        "protocols": _average(names, [row[1] for row in rows], categories, protocols),
+        "baseline": _average(names, [row[2] for row in rows], categories, protocols),
         "num_samples": len(rows),
     }
 
 
-def write_metrics(path: str | os.PathLike, metrics_of_run: dict) -> None:
-    """Writes JSON; a reader sees the old file or the new one, never a part of it."""
-    path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(metrics_of_run, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+def write_metrics(folder: str | os.PathLike, run: dict) -> None:
+    """Writes metrics.json, metrics.csv and metrics.md.
+
+    Args:
+      folder: of the run.
+      run: what `evaluate` returns; with `dataset`, `split` and `limit` (0 = all) also
+        published scores go into the tables.
+    """
+    texts = {
+        "json": json.dumps(run, indent=2) + "\n",
+        "csv": score_tables.csv_text(run),
+        "md": score_tables.markdown_text(run),
+    }
+    for suffix, text in texts.items():
+        write_atomically(pathlib.Path(folder) / f"metrics.{suffix}", text.encode())
 
 
-def print_table(metrics_of_run: dict, console: Console | None = None) -> None:
+def print_table(run: dict, console: Console | None = None) -> None:
     """Prints one table per protocol: a row per category, then the two means."""
     console = console or Console()
-    for protocol, scores in metrics_of_run["protocols"].items():
-        baseline = metrics_of_run["baseline"][protocol]
-        console.print(_table(protocol, scores, baseline, metrics_of_run["num_samples"]))
-        left_out = scores["categories_without_samples"]
-        if left_out:
-            console.print(f"Left out, no samples: {', '.join(left_out)}.")
-
-
-def _check_protocols(protocols):
-    unknown = [name for name in protocols if name not in metrics.PROTOCOLS]
-    if unknown:
-        raise InputError(
-            f"Unknown protocol {unknown[0]!r}. "
-            f"Known protocols: {', '.join(sorted(metrics.PROTOCOLS))}."
-        )
+    for protocol in run["protocols"]:
+        score_tables.print_whole(_table(run, protocol), console)
+        for note in score_tables.notes(run, protocol):
+            console.print(note, soft_wrap=True, highlight=False)
 
 
 def _progress(console):
@@ -117,41 +111,50 @@ def _progress(console):
     )
 
 
-def _trees(protocols, vertices, faces):
-    """The points that stand for a mesh, by protocol."""
+def _representations(protocols, vertices, faces):
+    """What stands for a mesh, by protocol."""
     return {
-        name: cKDTree(metrics.PROTOCOLS[name](vertices, faces)) for name in protocols
+        name: named.PROTOCOLS[name].represent(vertices, faces) for name in protocols
     }
 
 
 def _real_samples(outputs, batch):
-    """(vertices, faces, points, category) of the rows that are no filling."""
+    """(vertices, faces, points, normals, category) of the rows that are no filling."""
     mesh = outputs.meshes[-1]
     vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.topology.faces)
     return [
-        (vertices[row], faces, batch.points[row], int(batch.category[row]))
+        (
+            vertices[row],
+            faces,
+            batch.points[row],
+            batch.normals[row],
+            int(batch.category[row]),
+        )
         for row in np.flatnonzero(np.asarray(batch.weight) > 0)
     ]
 
 
-def _score_sample(protocols, baseline, vertices, faces, points, category):
+def _score_sample(protocols, baseline, vertices, faces, points, normals, category):
     """Category, scores of the prediction and of the template; both by protocol."""
     if not np.isfinite(vertices).all():
         raise FloatingPointError(
             "A predicted vertex is not finite; the model has diverged."
         )
-    true = cKDTree(np.asarray(points, np.float64))
-    predicted = _trees(protocols, vertices, faces)
-    return (
-        category,
-        {name: metrics.score(predicted[name], true) for name in protocols},
-        {name: metrics.score(baseline[name], true) for name in protocols},
-    )
+    true = named.truth(points, normals)
+    predicted = _representations(protocols, vertices, faces)
+    return category, _scores(predicted, true), _scores(baseline, true)
 
 
-def _aggregate(names, scores, categories, protocols):
+def _scores(predicted, true):
     return {
-        protocol: metrics.aggregate(
+        name: named.PROTOCOLS[name].score(representation, true)
+        for name, representation in predicted.items()
+    }
+
+
+def _average(names, scores, categories, protocols):
+    return {
+        protocol: score_tables.average(
             [(name, row[protocol]) for name, row in zip(names, scores, strict=True)],
             categories,
         )
@@ -159,24 +162,18 @@ def _aggregate(names, scores, categories, protocols):
     }
 
 
-def _table(protocol, scores, baseline, num_samples):
-    table = Table(title=f"protocol {protocol}, {num_samples} samples")
-    table.add_column("category", no_wrap=True)
-    for heading in ("count", *HEADINGS):
-        table.add_column(heading, justify="right")
-    table.add_column("ellipsoid chamfer x1e3", justify="right")
-    for name, row in scores["per_category"].items():
-        table.add_row(name, *_cells(row, baseline["per_category"][name], row["count"]))
-    table.add_section()
-    counts = {
-        "mean_over_categories": len(scores["per_category"]),
-        "mean_over_samples": num_samples,
-    }
-    for key, label in metrics.MEANS.items():
-        if scores[key]:
-            table.add_row(label, *_cells(scores[key], baseline[key], counts[key]))
+def _table(run, protocol):
+    title = f"protocol {protocol}, {run['num_samples']} samples"
+    head = ["category", *score_tables.headings(protocol)]
+    table = score_tables.empty_table(title, head)
+    rows = score_tables.rows_of(run, protocol)
+    for number, row in enumerate(rows):
+        first_mean = row.group in score_tables.MEANS and not (
+            number and rows[number - 1].group in score_tables.MEANS
+        )
+        if first_mean:
+            table.add_section()
+        label = f"  {row.label}" if row.system else row.label
+        style = "dim" if row.system else None
+        table.add_row(label, *score_tables.cells(row, protocol), style=style)
     return table
-
-
-def _cells(scores, baseline, count):
-    return [str(count), *metrics.printed(scores), f"{baseline['chamfer'] * 1e3:.3f}"]

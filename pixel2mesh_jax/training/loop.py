@@ -13,13 +13,15 @@ import rich.progress
 from rich.console import Console
 
 from pixel2mesh_jax import objectives
+from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import templates
-from pixel2mesh_jax.models.build import make_model, make_template
-from pixel2mesh_jax.structures import Batch, Outputs
+from pixel2mesh_jax.models.build import choose, make_model, make_template
+from pixel2mesh_jax.structures import Batch, Outputs, Template
 from pixel2mesh_jax.training import checkpoints as ckpt
 from pixel2mesh_jax.training import devices, evaluate, scalars
 from pixel2mesh_jax.training import state as states
 from pixel2mesh_jax.training.optimizer import make_optimizer
+from pixel2mesh_jax.training.start import start_state
 
 # The protocol that chooses the best checkpoint.
 VALIDATION_PROTOCOL = "pixel2mesh"
@@ -70,12 +72,12 @@ def train(
     workdir = pathlib.Path(workdir)
     shardings = devices.make_shardings(config.batch_size)
     model, tx = make_model(config), make_optimizer(config)
-    template = jax.device_put(make_template(), shardings.replicated)
-    step_fn = compile_step(config, model, tx, shardings)
+    template = jax.device_put(make_template(config), shardings.replicated)
+    step_fn = compile_steps(config, model, tx, shardings)
     predict = jax.jit(states.make_predict(model))
     workdir.mkdir(parents=True, exist_ok=True)
     with ckpt.open_checkpoints(workdir) as saved:
-        state = start_state(config, model, tx, template, shardings, saved)
+        state = start_state(config, model, tx, template, shardings.replicated, saved)
         start = int(state.step)
         _announce(console, workdir, config, start, state)
         ckpt.save_config(workdir, config)
@@ -88,52 +90,77 @@ def train(
             batches = data.train(start)
             for step in range(start + 1, config.num_steps + 1):
                 batch = devices.put_batch(next(batches), shardings)
-                state, values = step_fn(state, batch, template)
+                state, values = step_fn(step)(state, batch, template)
                 log.add(step, values)
                 if is_due(step, config.checkpoint_every, config.num_steps):
                     log.flush()
                     metrics = None
                     if is_due(step, config.eval_every, config.num_steps):
                         bound = _bind(predict, state, template, shardings)
-                        metrics = validate(bound, data, record, step, draw)
+                        metrics = validate(bound, data, template, record, step, draw)
                     saved.save(step, state, metrics=metrics)
     return state
 
 
-def compile_step(config, model, tx, shardings: devices.Shardings) -> Callable:
-    """The jitted training step: state donated, batch split, one program per run."""
+def compile_steps(
+    config: ml_collections.ConfigDict,
+    model,
+    tx,
+    shardings: devices.Shardings,
+) -> Callable[[int], Callable]:
+    """Returns `step_fn(step)`: the jitted training step of that step of the run.
+
+    State donated, batch split. There is one program, or two where the picture is
+    reconstructed in the first `loss.image_steps` steps only: the second one leaves the
+    image decoder out.
+    """
     weights = make_weights(config)
-    step_fn = states.make_train_step(
-        model,
-        functools.partial(objectives.pixel2mesh, weights=weights),
-        functools.partial(objectives.weight_decay, weights=weights),
-        tx,
-    )
+    objective = objectives.bind(objectives.FAMILIES[config.loss.family], weights)
     replicated = shardings.replicated
-    return jax.jit(step_fn, donate_argnums=0, out_shardings=(replicated, replicated))
+
+    def compile_step(objective):
+        step_fn = states.make_train_step(
+            model,
+            objective,
+            functools.partial(objectives.weight_decay, weights=weights),
+            tx,
+            config.seed,
+        )
+        return jax.jit(
+            step_fn, donate_argnums=0, out_shardings=(replicated, replicated)
+        )
+
+    mesh_step = compile_step(objective)
+    image_step = compile_step(objectives.with_reconstruction(objective, weights))
+    image_steps = getattr(weights, "image_steps", 0)
+    return lambda step: image_step if step <= image_steps else mesh_step
 
 
-def make_weights(config: ml_collections.ConfigDict) -> objectives.Pixel2MeshWeights:
-    """The loss weights of a config; every field must be there."""
+def make_weights(config: ml_collections.ConfigDict):
+    """The loss weights of a config, of its family; every field must be there.
+
+    Raises:
+      InputError: an unknown family, or settings that it does not have.
+    """
     settings = config.loss.to_dict()
-    settings["laplacian_stages"] = tuple(settings["laplacian_stages"])
-    return objectives.Pixel2MeshWeights(**settings)
-
-
-def start_state(config, model, tx, template, shardings, saved) -> states.TrainState:
-    """The last checkpoint of the run if there is one, else a fresh state."""
-    batch = ckpt.example_batch(config.image_size, config.batch_size, num_points=1)
-    init = functools.partial(states.init_state, model, tx, seed=config.seed)
-    make = jax.jit(init, out_shardings=shardings.replicated)
-    if saved.latest is None:
-        return make(batch, template)
-    like = states.abstract_state(init, batch, template, shardings.replicated)
-    return ckpt.restore(saved, saved.latest.step, like)
+    name = settings.pop("family")
+    weights = choose("loss.family", name, objectives.FAMILIES).weights
+    expected = set(weights._fields)
+    if set(settings) != expected:
+        wrong = ", ".join(sorted(set(settings) ^ expected))
+        raise InputError(f"Missing or unknown settings of loss {name!r}: {wrong}.")
+    return weights(
+        **{
+            key: tuple(value) if isinstance(value, list | tuple) else value
+            for key, value in settings.items()
+        }
+    )
 
 
 def validate(
     predict: Predict,
     data: Data,
+    template: Template,
     record: scalars.Scalars,
     step: int,
     draw: Draw | None,
@@ -141,7 +168,6 @@ def validate(
     """Scores the validation split, records the means, draws the first example."""
     if data.num_validate == 0:
         return None
-    template = templates.ellipsoid()
     batches = data.validate()
     first = next(batches)
     metrics = evaluate.evaluate(
@@ -150,7 +176,7 @@ def validate(
         categories=data.categories,
         num_examples=data.num_validate,
         template_vertices=templates.finest_vertices(template),
-        template_faces=template.levels[-1].faces,
+        template_faces=np.asarray(template.levels[-1].faces),
         protocols=(VALIDATION_PROTOCOL,),
         console=Console(quiet=True),
     )
@@ -188,6 +214,8 @@ def _announce(console, workdir, config, start, state):
         console.print(f"Already trained: step {start} of {config.num_steps}.")
     elif start:
         console.print(f"Resuming after step {start} of {config.num_steps}.")
+    elif config.init_from:
+        console.print(f"Starting from the weights of {config.init_from}.")
 
 
 def _progress(console):
@@ -207,7 +235,7 @@ def _shower(progress, start, num_steps):
     every = max(1, num_steps // 10)
 
     def show(step, values):
-        text = f"loss {values['loss']:8.2f}"
+        text = f"loss {values['loss']:9.4g}"
         progress.update(task, completed=step, description=text)
         if not progress.console.is_terminal and is_due(step, every, num_steps):
             progress.console.print(f"step {step:6d}  {text}")

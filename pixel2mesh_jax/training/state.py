@@ -63,26 +63,30 @@ def abstract_state(
 
 def make_train_step(
     model: nn.Module,
-    objective: Callable[[Outputs, Batch], Terms],
+    objective: Callable[[Outputs, Batch, jax.Array], Terms],
     penalty: Callable[[dict], Terms],
     tx: optax.GradientTransformation,
+    seed: int,
 ) -> Callable[[TrainState, Batch, Template], tuple[TrainState, Terms]]:
     """Returns `train_step(state, batch, template) -> (state, scalars)`, ready to jit.
 
     Args:
       model: maps a batch to `Outputs`.
-      objective: weighted loss terms of the outputs, by name.
+      objective: weighted loss terms of (outputs, batch, random key), by name.
       penalty: weighted terms of the parameters, by name.
       tx: the optimizer.
+      seed: of the random keys; the key of a step is a function of both.
     """
 
     def train_step(state, batch, template):
+        key = jax.random.fold_in(jax.random.key(seed), state.step)
+
         def loss_fn(params):
             variables = {"params": params, "batch_stats": state.batch_stats}
             outputs, updated = model.apply(
                 variables, batch, template, train=True, mutable=["batch_stats"]
             )
-            terms = objective(outputs, batch) | penalty(params)
+            terms = objective(outputs, batch, key) | penalty(params)
             return sum(terms.values()), (terms, updated.get("batch_stats", {}))
 
         differentiate = jax.value_and_grad(loss_fn, has_aux=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import pathlib
 import signal
@@ -16,8 +17,10 @@ import trimesh
 
 from data_pipelines import build, cache, views
 from data_pipelines.mesh_folder import source as mesh_folder
+from data_pipelines.outcomes import Outcome
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
+from tests.networks import write_network
 
 FAST = ("--views", "2", "--num_points", "100", "--workers", "1")
 
@@ -59,7 +62,8 @@ def test_records_follow_the_schema(source, tmp_path):
     assert run("mesh_folder", tmp_path / "data", "--source", str(source)) == 0
     folder = tmp_path / "data" / "mesh_folder" / views.VERSION
     info = tfds.builder_from_directory(folder).info
-    assert info.metadata == {"has_depth": True, "has_colors": True, "image_size": 137}
+    offers = dict.fromkeys(("has_depth", "has_points", "has_colors"), True)
+    assert info.metadata == offers | {"image_size": 137}
     assert info.features["category"].names == ["chair", "table"]
     assert info.splits["train"].num_examples == 6
     assert info.splits["test"].num_examples == 2
@@ -119,24 +123,52 @@ def test_failures_of_any_kind_do_not_stop_a_build(tmp_path):
 
     results = list(cache.fill(tmp_path, items, make, views.Options(), workers=1))
     assert results == [
-        None,
-        cache.Failure(items[1], "no good"),
-        cache.Failure(items[2], "ZeroDivisionError: in the reader"),
+        Outcome("train", "good"),
+        Outcome("train", "bad", failure="no good"),
+        Outcome("train", "worse", failure="ZeroDivisionError: in the reader"),
     ]
     assert cache.path_of(tmp_path, items[0]).exists()
     assert not cache.path_of(tmp_path, items[1]).exists()
 
 
-def test_workers_and_order_do_not_change_the_shards(source, tmp_path):
-    arguments = ("--source", str(source), "--workers")
-    assert run("mesh_folder", tmp_path / "one", *arguments, "1") == 0
-    assert run("mesh_folder", tmp_path / "two", *arguments, "2") == 0
-    one, two = (
+def test_warnings_survive_a_restart(tmp_path):
+    items = [views.Item("train", "chair", name) for name in ("odd", "bad")]
+    reader = logging.getLogger("pixel2mesh_jax.io.some_reader")
+
+    def make(item, options):
+        for _ in range(2):
+            reader.warning("%s is odd", item.object_id)
+        if item.object_id == "bad":
+            raise InputError("no good")
+        return []
+
+    arguments = (tmp_path, items, make, views.Options(), 1)
+    expected = {
+        Outcome("train", "odd", warnings=("odd is odd",)),
+        Outcome("train", "bad", warnings=("bad is odd",), failure="no good"),
+    }
+    assert set(cache.fill(*arguments)) == expected
+    assert set(cache.fill(*arguments)) == expected
+
+
+@pytest.mark.slow
+def test_the_number_of_workers_does_not_change_the_shards(source, tmp_path):
+    """With all that records may hold, also what neural networks say."""
+    network = write_network(tmp_path / "model-small.onnx")
+    options = ("--voxels", "16", "--num_queries", "50", "--depth", "both")
+    options += ("--estimator", f"onnx:{network}", "--source", str(source), "--workers")
+    assert run("mesh_folder", tmp_path / "one", *options, "1") == 0
+    assert run("mesh_folder", tmp_path / "four", *options, "4") == 0
+    one, four = (
         shards(tmp_path / name / "mesh_folder" / views.VERSION)
-        for name in ("one", "two")
+        for name in ("one", "four")
     )
     assert len(one) == 2
-    assert one == two
+    assert one == four
+    record = examples(tmp_path / "one" / "mesh_folder" / views.VERSION, "test")[0]
+    assert record["estimated"].any()
+    assert record["voxels"].any()
+    assert (record["query_distances"] < 0).any()
 
 
 def test_seed_changes_the_views(source, tmp_path):
@@ -171,7 +203,7 @@ def test_what_a_killed_writer_left_is_removed(source, tmp_path):
 
 
 def test_finished_objects_are_not_built_again(source, tmp_path, monkeypatch):
-    items, _ = mesh_folder.find_items(source)
+    items, _ = mesh_folder.find_items(source, views.Options())
     options = views.Options(views=1, num_points=10)
     folder = tmp_path / "cache"
     list(cache.fill(folder, items, mesh_folder.make_examples, options, workers=1))
@@ -184,7 +216,7 @@ def test_finished_objects_are_not_built_again(source, tmp_path, monkeypatch):
     list(cache.fill(folder, items, make, options, workers=1))
     assert asked == ["chair/broken.glb"]
     write_box(source / "train" / "chair" / "a.glb", (3, 1, 1))
-    items, _ = mesh_folder.find_items(source)
+    items, _ = mesh_folder.find_items(source, views.Options())
     list(cache.fill(folder, items, make, options, workers=1))
     assert "chair/a.glb" in asked  # it has changed
 

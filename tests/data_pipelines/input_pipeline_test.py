@@ -1,6 +1,7 @@
 """The input pipeline on a tiny dataset that is written here, in the schema of views."""
 
 import itertools
+import re
 
 import numpy as np
 import PIL.Image
@@ -8,7 +9,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from data_pipelines import augment, input_pipeline, shards, views
+from data_pipelines import augment, input_pipeline, job, shards, views
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 
@@ -292,6 +293,22 @@ def test_missing_dataset_says_how_to_build_it(tiny_dir):
         "python -m data_pipelines.build procedural_shapes --data_dir "
         f"{tiny_dir} (datasets there: tiny_shapes, uneven_shapes)"
     )
+
+
+@pytest.mark.parametrize("name", sorted(job.DATA_SETS))
+def test_command_for_a_missing_dataset_is_one_that_works(name, tmp_path):
+    with pytest.raises(InputError) as error:
+        input_pipeline.dataset_info(name, tmp_path)
+    command = re.search(r"data_pipelines\.build (.*) \(datasets", str(error.value))
+    assert job.parse(command.group(1).split()).data_dir == tmp_path
+
+
+def test_dataset_that_nobody_builds_is_not_given_a_command(tmp_path):
+    with pytest.raises(
+        InputError, match="that can be built: procedural_shapes"
+    ) as error:
+        input_pipeline.dataset_info("imagenet", tmp_path)
+    assert "python -m" not in str(error.value)
 
 
 def test_missing_split_and_fields_are_named_before_the_first_batch(tiny_dir):

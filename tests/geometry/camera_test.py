@@ -135,6 +135,18 @@ def test_opencv_points_turn_around_the_x_axis():
     np.testing.assert_array_equal(camera.opengl_from_opencv(points), [[1, -2, -3]])
 
 
+def test_pytorch3d_points_turn_around_the_y_axis():
+    points = np.array([[1.0, 2.0, 3.0]])
+    np.testing.assert_array_equal(camera.opengl_from_pytorch3d(points), [[-1, 2, -3]])
+
+
+def test_distance_ratio_of_the_metadata_is_taken_for_metres():
+    row = np.array([37.0, 28.0, 0.0, 0.8, 25.0])
+    np.testing.assert_array_equal(
+        camera.camera_from_r2n2_metadata(row), camera.camera_from_object(37, 28, 0.8)
+    )
+
+
 @pytest.mark.data
 def test_cameras_match_mesh_rcnn(data_dir):
     recorded = np.load(data_dir / "oracles" / "mrcnn_coords.npz")
@@ -158,9 +170,50 @@ def test_object_projects_into_its_renderings(data_dir):
     points = camera.P2M_SCALE * np.loadtxt(model / "model.xyz")
     metadata = np.loadtxt(model / "rendering" / "rendering_metadata.txt")
     intrinsics = camera.r2n2_intrinsics(137).astype(np.float64)
-    for view, (azimuth, elevation, _, ratio, _) in enumerate(metadata):
+    assert len(metadata) == 24
+    for view, line in enumerate(metadata):
         alpha = np.asarray(Image.open(model / "rendering" / f"{view:02d}.png"))[..., 3]
-        transform = camera.camera_from_object(azimuth, elevation, ratio)
+        transform = camera.camera_from_r2n2_metadata(line)
         uv = camera.project(camera.transform_points(points, transform), intrinsics)
         column, row = np.rint(uv).astype(int).T
         assert (alpha[row, column] > 0).mean() > 0.99
+        rows, columns = np.nonzero(alpha >= 128)
+        low, high = (columns.min(), rows.min()), (columns.max(), rows.max())
+        # a pixel reaches half a pixel beyond its centre
+        np.testing.assert_allclose(uv.min(axis=0), np.array(low) - 0.5, atol=1.5)
+        np.testing.assert_allclose(uv.max(axis=0), np.array(high) + 0.5, atol=1.5)
+
+
+@pytest.mark.parametrize("array", [np.asarray, jnp.asarray], ids=["numpy", "jax"])
+def test_device_coordinates_span_the_image_and_lead_back_to_pixels(array):
+    points = visible_points()
+    ndc = camera.project_ndc(array(points), array(INTRINSICS), (SIZE, SIZE))
+    uv = camera.pixels_from_ndc(ndc, (SIZE, SIZE))
+    np.testing.assert_allclose(uv, camera.project(points, INTRINSICS), atol=1e-3)
+    corners = np.array([[-1, 1, 0], [1, -1, 0]], np.float32)
+    borders = camera.pixels_from_ndc(array(corners), (100, 200))
+    np.testing.assert_allclose(borders, [[-0.5, -0.5], [199.5, 99.5]])
+
+
+def test_device_depth_is_minus_one_to_one_between_the_clip_planes():
+    points = np.array([[0, 0, -camera.NDC_NEAR], [0, 0, -camera.NDC_FAR]], np.float32)
+    ndc = camera.project_ndc(points, INTRINSICS, (SIZE, SIZE))
+    np.testing.assert_allclose(ndc[:, 2], [-1, 1], atol=1e-5)
+
+
+def test_points_around_the_camera_keep_finite_mirrored_coordinates():
+    points = np.array([[0.1, 0.2, 0.0], [0.1, 0.2, 0.5], [0.1, 0.2, -0.5]], np.float32)
+    center, behind, before = camera.project_ndc(points, INTRINSICS, (SIZE, SIZE))
+    np.testing.assert_allclose(behind[:2], -before[:2], rtol=1e-5)
+    np.testing.assert_allclose(center[:2], before[:2] * 5, rtol=1e-5)
+
+
+@pytest.mark.data
+def test_device_coordinates_are_those_of_mesh_rcnn(data_dir):
+    recorded = np.load(data_dir / "oracles" / "mrcnn_coords.npz")
+    expected = recorded["verts_ndc"].reshape(-1, 3)
+    points = recorded["verts_camera"].reshape(-1, 3)
+    ndc = camera.project_ndc(points, INTRINSICS, (SIZE, SIZE))
+    np.testing.assert_allclose(ndc, expected, rtol=2e-6, atol=1e-5)
+    edge = camera.project_ndc(recorded["edge_verts"], INTRINSICS, (SIZE, SIZE))
+    np.testing.assert_allclose(edge, recorded["edge_ndc"], rtol=2e-6, atol=1e-5)

@@ -15,6 +15,7 @@ GRAPH = graph.mesh_graph(LEVEL)
 DENSE = {
     "chebyshev": oracles.chebyshev_operator(LEVEL.faces),
     "sum": oracles.adjacency(LEVEL.faces),
+    "gcn": oracles.normalized_adjacency(LEVEL.faces),
 }
 
 
@@ -75,6 +76,21 @@ def test_sum_of_ones_is_the_degree():
     np.testing.assert_array_equal(degree[:, 0, 0], DENSE["sum"].sum(axis=1))
 
 
+def test_normalized_adjacency_averages_where_all_degrees_are_equal():
+    """On an icosahedron every row of `gcn` is the mean of a vertex and its ring."""
+    sphere = graph.mesh_graph(templates.icosphere(0, 1).levels[0])
+    x = jnp.arange(12.0)[:, None, None]
+    total = graph.aggregate(sphere, x, "sum") + x
+    np.testing.assert_allclose(graph.aggregate(sphere, x, "gcn"), total / 6, rtol=1e-5)
+
+
+def test_a_level_is_not_unpooled_to_itself():
+    fine = topology.subdivide(LEVEL)
+    assert graph.unpooling(LEVEL, LEVEL) is None
+    carry = graph.unpooling(LEVEL, fine)
+    np.testing.assert_array_equal(carry(nodes()), graph.unpool(nodes(), LEVEL))
+
+
 def test_unpooling_appends_the_middle_of_every_edge():
     x = nodes()
     unpooled = graph.unpool(x, LEVEL)
@@ -117,3 +133,45 @@ def test_sum_convolution_matches_pytorch3d(data_dir):
         gradient = pull(jnp.asarray(recorded["ico/cotangent"]))[0]
     np.testing.assert_allclose(out, recorded["ico/undirected/out"], atol=1e-5)
     np.testing.assert_allclose(gradient, recorded["ico/undirected/grad_x"], atol=1e-5)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("kind", ["undirected", "directed"])
+@pytest.mark.parametrize("name", ["random", "ico", "no_edges"])
+def test_sum_convolution_of_any_graph_matches_pytorch3d(data_dir, name, kind):
+    """Also of graphs that are no meshes, by segments, with all gradients.
+
+    A directed edge (a, b) carries b to a; an undirected one also a to b.
+    """
+    recorded = np.load(data_dir / "oracles" / "p3d_graph_conv.npz")
+    first, second = recorded[f"{name}/edges"].astype(np.int32).T
+    both = kind == "undirected"
+    senders = np.concatenate([second, first]) if both else second
+    receivers = np.concatenate([first, second]) if both else first
+    x = recorded[f"{name}/x"]
+    plain = jraph.GraphsTuple(
+        nodes=None,
+        edges={"sum": np.ones(len(senders), np.float32)},
+        senders=senders,
+        receivers=receivers,
+        globals=None,
+        n_node=np.array([len(x)]),
+        n_edge=np.array([len(senders)]),
+    )
+    weights = ("w0.weight", "w0.bias", "w1.weight", "w1.bias")
+    params = {key: recorded[f"param/{key}"] for key in weights}
+
+    def convolve(x, params):
+        own = x @ params["w0.weight"].T + params["w0.bias"]
+        neighbor = x @ params["w1.weight"].T + params["w1.bias"]
+        messages = graph.aggregate_by_segments(plain, neighbor[:, None], "sum")
+        return own + messages[:, 0]
+
+    with jax.numpy_rank_promotion("allow"):
+        out, pull = jax.vjp(convolve, x, params)
+        gradient, of_params = pull(jnp.asarray(recorded[f"{name}/cotangent"]))
+    prefix, close = f"{name}/{kind}", {"rtol": 1e-5, "atol": 1e-5}
+    np.testing.assert_allclose(out, recorded[f"{prefix}/out"], **close)
+    np.testing.assert_allclose(gradient, recorded[f"{prefix}/grad_x"], **close)
+    for key, actual in of_params.items():
+        np.testing.assert_allclose(actual, recorded[f"{prefix}/grad_{key}"], **close)

@@ -1,5 +1,7 @@
 """Bilinear sampling against a naive sum over all cells and recorded numbers."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -78,22 +80,89 @@ def test_gradient_to_positions_is_zero_outside():
     np.testing.assert_array_equal(gradient(outside), 0)
 
 
+def test_align_corners_maps_borders_to_the_centres_of_the_outer_cells():
+    image, cells = (224, 112), (14, 7)  # heights and widths
+    uv = np.array([[-0.5, -0.5], [111.5, 223.5], [55.5, 111.5]], np.float32)
+    np.testing.assert_allclose(
+        interpolate.align_corners(uv, image, cells), [[0, 0], [6, 13], [3, 6.5]]
+    )
+
+
+def test_outside_a_zero_padded_map_the_value_falls_to_zero_within_one_cell():
+    ones = np.ones((5, 7, 2), np.float32)
+    uv = np.array([[3, 2], [-0.25, 2], [6.75, 4.5], [-1, 2], [90, -70]], np.float32)
+    sampled = interpolate.sample_bilinear_zeros(ones, uv)
+    np.testing.assert_allclose(sampled[:, 0], [1, 0.75, 0.125, 0, 0], atol=1e-6)
+
+
+def test_reflected_positions_lie_between_the_mirrors():
+    low, high = np.float32([-0.5, 0]), np.float32([6.5, 4])
+    uv = np.float32([[3, 1], [-1.5, -1], [7.5, 5], [13.5, 8], [20.5, 12]])
+    np.testing.assert_allclose(
+        interpolate.reflect(uv, low, high),
+        [[3, 1], [0.5, 1], [5.5, 3], [-0.5, 0], [6.5, 4]],
+        atol=1e-6,
+    )
+
+
+def test_the_nearest_cell_is_clamped_to_the_border():
+    uv = np.array([[2.4, 1.6], [-3, 9], [6.4, 4.4]], np.float32)
+    np.testing.assert_array_equal(
+        interpolate.sample_nearest(FEATURES, uv), FEATURES[[2, 4, 4], [2, 0, 6]]
+    )
+
+
+IMAGE = (100, 100)  # any size: positions are given as shares of the image
+
+
+def positions_in_cells(padding, align, feature_map, vertices):
+    """What PyTorch3D's `vert_align` does with positions in [-1, 1], y down."""
+    uv = (vertices[:, :2] + 1) * 50 - 0.5
+    convert = interpolate.align_corners if align else interpolate.half_pixel
+    cells = convert(uv, IMAGE, feature_map.shape[:2])
+    if padding != "reflection":
+        return cells
+    beyond = 0.0 if align else 0.5  # the centres, or the edges, of the outer cells
+    last = jnp.array(feature_map.shape[1::-1]) - 1
+    return interpolate.reflect(cells, jnp.zeros(2) - beyond, last + beyond)
+
+
 @pytest.mark.data
-def test_matches_vert_align_with_border_padding(data_dir):
-    """PyTorch3D: x right, y down in [-1, 1], edge to edge (align_corners False)."""
-    recorded = np.load(data_dir / "oracles" / "p3d_vert_align.npz")
-    maps = [np.moveaxis(recorded[f"map{i}"], 1, -1) for i in range(3)]
-    for sample, vertices in enumerate(recorded["verts"]):
-        image = (100, 100)
-        uv = (vertices[:, :2] + 1) * 50 - 0.5
-        sampled = [
-            interpolate.sample_bilinear(
-                m[sample], interpolate.half_pixel(uv, image, m.shape[1:3])
-            )
-            for m in maps
-        ]
-        np.testing.assert_allclose(
-            np.concatenate(sampled, axis=1),
-            recorded["border_align_false/out"][sample],
-            atol=1e-5,
+@pytest.mark.parametrize("padding", ["border", "zeros", "reflection"])
+@pytest.mark.parametrize("align", [True, False])
+def test_matches_vert_align(data_dir, padding, align):
+    """PyTorch3D with all its conventions: values, gradients, nearest cells."""
+    with np.load(data_dir / "oracles" / "p3d_vert_align.npz") as arrays:
+        recorded = dict(arrays)
+    key = f"{padding}_align_{str(align).lower()}"
+    zeros = padding == "zeros"
+    sample = interpolate.sample_bilinear_zeros if zeros else interpolate.sample_bilinear
+
+    def align_vertices(sample, vertices, *maps):
+        cells = [positions_in_cells(padding, align, m, vertices) for m in maps]
+        return jnp.concatenate(list(map(sample, maps, cells)), axis=1)
+
+    for row, vertices in enumerate(recorded["verts"]):
+        maps = [np.moveaxis(recorded[f"map{i}"][row], 0, -1) for i in range(3)]
+        value, pull = jax.vjp(
+            functools.partial(align_vertices, sample), vertices, *maps
         )
+        np.testing.assert_allclose(value, recorded[f"{key}/out"][row], atol=1e-5)
+        grads = pull(jnp.asarray(recorded["cotangent"][row], jnp.float32))
+        kinks = recorded["note_rows_at_kinks"] if row == 0 else []
+        smooth = np.delete(np.arange(len(vertices)), kinks)
+        expected = recorded[f"{key}/grad_verts"][row][smooth]
+        np.testing.assert_allclose(grads[0][smooth], expected, atol=1e-4)
+        np.testing.assert_allclose(
+            np.moveaxis(grads[3], -1, 0), recorded[f"{key}/grad_map2"][row], atol=1e-5
+        )
+        sample_nearest = nearest_with_zeros if zeros else interpolate.sample_nearest
+        nearest = align_vertices(sample_nearest, vertices[7:], *maps)
+        np.testing.assert_allclose(
+            nearest, recorded[f"{key}/out_nearest"][row], atol=1e-6
+        )
+
+
+def nearest_with_zeros(feature_map, uv):
+    framed = jnp.pad(feature_map, ((1, 1), (1, 1), (0, 0)))
+    return interpolate.sample_nearest(framed, uv + 1)

@@ -5,7 +5,7 @@ import pytest
 import trimesh
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import templates, topology
+from pixel2mesh_jax.geometry import gather, templates, topology
 from tests import oracles
 
 TORUS = trimesh.creation.torus(1.0, 0.3, major_sections=8, minor_sections=6)
@@ -114,19 +114,109 @@ def test_wrong_edges_are_refused(faces, change):
         topology.make_topology(faces, wrong[change].astype(np.int32))
 
 
+def test_face_pairs_share_an_edge(faces):
+    pairs = topology.face_pairs(faces)
+    assert len(pairs) == len(topology.unique_edges(faces))  # closed
+    found = {frozenset(face) for face in faces.tolist()}
+    for a, b, c, d in pairs.tolist():
+        assert {frozenset((a, b, c)), frozenset((a, b, d))} <= found
+
+
+def test_an_edge_has_a_pair_for_any_two_of_its_faces():
+    fan = np.array([[0, 1, 2], [1, 0, 3], [0, 1, 4]], np.int32)
+    pairs = {(a, b, *sorted(cd)) for a, b, *cd in topology.face_pairs(fan).tolist()}
+    assert pairs == {(0, 1, 2, 3), (0, 1, 2, 4), (0, 1, 3, 4)}
+    assert topology.face_pairs(fan[:1]).shape == (0, 4)
+
+
 @pytest.mark.data
 @pytest.mark.parametrize("number", [0, 1])
 def test_subdivision_matches_pytorch3d(data_dir, number):
     recorded = np.load(data_dir / "oracles" / "p3d_subdivide_sample.npz")
-    vertices = recorded[f"in{number}/verts"]
     level = topology.make_topology(recorded[f"in{number}/faces"])
+    for name in ("verts", "feats"):
+        rows = recorded[f"in{number}/{name}"]
+        np.testing.assert_allclose(
+            np.concatenate([rows, gather.edge_midpoints(rows, level)]),
+            recorded[f"out{number}/{name}"],
+            atol=1e-6,
+        )
     fine = topology.subdivide(level)
-    np.testing.assert_allclose(
-        np.concatenate([vertices, templates.edge_midpoints(vertices, level)]),
-        recorded[f"out{number}/verts"],
-        atol=1e-6,
-    )
     assert _oriented(fine.faces) == _oriented(recorded[f"out{number}/faces"])
+
+
+@pytest.mark.data
+def test_spheres_match_pytorch3d(data_dir):
+    """Its icosahedron, subdivided and projected, vertex by vertex and face by face."""
+    recorded = np.load(data_dir / "oracles" / "p3d_subdivide_sample.npz")
+    vertices = recorded["ico0/verts"].astype(np.float64)
+    level = topology.make_topology(recorded["ico0/faces"])
+    for number in range(5):
+        name = f"ico{number}"
+        if f"{name}/verts" in recorded:
+            np.testing.assert_allclose(vertices, recorded[f"{name}/verts"], atol=1e-6)
+            np.testing.assert_array_equal(level.edges, recorded[f"{name}/edges"])
+            expected = _oriented(recorded[f"{name}/faces"])
+        else:
+            tail = recorded[f"{name}/verts_tail"]
+            np.testing.assert_allclose(vertices[-6:], tail, atol=1e-6)
+            check = _checksums(vertices, level.faces)
+            np.testing.assert_allclose(check, recorded[f"{name}/check"], rtol=1e-5)
+            expected = _oriented(recorded[f"{name}/faces_tail"])
+        assert expected <= _oriented(level.faces)
+        assert len(expected) in (6, len(level.faces))
+        vertices = np.concatenate([vertices, templates.edge_midpoints(vertices, level)])
+        vertices /= np.linalg.norm(vertices, axis=1, keepdims=True)
+        faces = topology.subdivide(level).faces
+        centers = len(level.faces)  # its centre faces start at another corner
+        faces[-centers:] = np.roll(faces[-centers:], -1, axis=1)
+        level = topology.make_topology(faces)
+
+
+def _checksums(vertices, faces):
+    """Counts, and sums weighted by the number of the vertex and of the face."""
+    numbered = np.arange(1, len(vertices) + 1) @ vertices
+    faces_sum = np.arange(1, len(faces) + 1) @ faces.sum(axis=1, dtype=np.int64)
+    return [len(vertices), len(faces), *numbered, faces_sum]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_icospheres_are_those_of_pytorch3d_but_for_the_numbering(data_dir, number):
+    recorded = np.load(data_dir / "oracles" / "p3d_subdivide_sample.npz")
+    ours = templates.icosphere(number, 1, radius=1.0, center=(0.0, 0.0, 0.0))
+    theirs = recorded[f"ico{number}/verts"]
+    # Both are icosahedra; a symmetry of the cube may turn one into the other.
+    distances = np.linalg.norm(ours.vertices[:, None] - theirs[None], axis=2)
+    turned = np.linalg.norm(ours.vertices[:, None, [1, 0, 2]] - theirs[None], axis=2)
+    if turned.min(axis=1).max() < distances.min(axis=1).max():
+        distances = turned
+    # PyTorch3D writes its icosahedron with five digits.
+    np.testing.assert_allclose(distances.min(axis=1), 0, atol=1e-4)
+    renumbered = distances.argmin(axis=1)
+    edges = np.sort(renumbered[ours.levels[0].edges], axis=1)
+    expected = {tuple(edge) for edge in recorded[f"ico{number}/edges"].tolist()}
+    assert {tuple(edge) for edge in edges.tolist()} == expected
+
+
+@pytest.mark.data
+def test_edges_match_pytorch3d(data_dir):
+    """Unique edges of three meshes, packed one after the other, and those of faces."""
+    recorded = np.load(data_dir / "oracles" / "p3d_mesh_losses.npz")
+    edges, of_faces, first_vertex, first_edge = [], [], 0, 0
+    for i, count in enumerate(recorded["num_edges"]):
+        faces = recorded[f"mesh{i}/faces"]
+        level = topology.make_topology(faces)
+        assert len(level.edges) == count
+        edges.append(level.edges + first_vertex)
+        opposite = [
+            topology._edge_rows(level.edges, np.delete(faces, k, 1)) for k in range(3)
+        ]
+        of_faces.append(np.stack(opposite, axis=1) + first_edge)
+        first_vertex += len(recorded[f"mesh{i}/verts"])
+        first_edge += count
+    np.testing.assert_array_equal(np.concatenate(edges), recorded["edges_packed"])
+    np.testing.assert_array_equal(np.concatenate(of_faces), recorded["faces_to_edges"])
 
 
 def _oriented(faces):

@@ -1,4 +1,5 @@
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -28,6 +29,41 @@ def test_16_bit_pictures_are_millimetres(tmp_path, metres):
 def test_npy_floats_are_metres(tmp_path, metres, dtype):
     np.save(tmp_path / "depth.npy", metres.astype(dtype))
     np.testing.assert_array_equal(depth_maps.load_depth(tmp_path / "depth.npy"), metres)
+
+
+def write_exr(path, channels):
+    exr = pytest.importorskip("OpenEXR")
+    header = {"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}
+    exr.File(header, channels).write(str(path))
+
+
+@pytest.mark.parametrize("names", [["Y"], ["R", "G", "B", "View Layer.Depth.Z"]])
+def test_exr_floats_are_metres_and_the_background_is_missing(tmp_path, metres, names):
+    stored = np.where(metres == 0, np.float32(1e10), metres)
+    stored[0, 0] = np.inf
+    write_exr(tmp_path / "depth.exr", dict.fromkeys(names, stored))
+    loaded = depth_maps.load_depth(tmp_path / "depth.exr")
+    np.testing.assert_array_equal(loaded, metres)
+
+
+def test_exr_without_a_depth_channel(tmp_path, metres):
+    write_exr(tmp_path / "depth.exr", dict.fromkeys("RGB", metres))
+    with pytest.raises(InputError, match=r"called Z or V or depth; found .*G"):
+        depth_maps.load_depth(tmp_path / "depth.exr")
+
+
+def test_damaged_exr(tmp_path, metres):
+    write_exr(tmp_path / "depth.exr", {"Z": metres})
+    content = (tmp_path / "depth.exr").read_bytes()
+    (tmp_path / "depth.exr").write_bytes(content[:100])
+    with pytest.raises(InputError, match="not a readable EXR file"):
+        depth_maps.load_depth(tmp_path / "depth.exr")
+
+
+def test_exr_without_the_package_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "OpenEXR", None)
+    with pytest.raises(InputError, match="pip install OpenEXR"):
+        depth_maps.load_depth(tmp_path / "depth.exr")
 
 
 def test_other_units(tmp_path, metres):

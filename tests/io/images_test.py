@@ -55,6 +55,8 @@ def test_a_busy_background_is_kept_with_a_warning(tmp_path, caplog):
     rgba = images.load_image(save(tmp_path / "a.png", red_disc(ground=90)))
     assert (rgba[..., 3] == 255).all()
     assert "cut-out object" in caplog.text
+    assert "give --matting, put a_mask.png beside the picture" in caplog.text
+    assert len(caplog.text.splitlines()) == 1
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "CMYK", "1", "I;16"])

@@ -177,6 +177,27 @@ def test_normalize_centres_the_box_and_scales_its_diagonal():
     np.testing.assert_allclose(extent, 0.57 * np.array([1, 2, 4]) / np.sqrt(21))
 
 
+def test_turned_surfaces_still_face_outwards():
+    """Also in a mirror, which turns faces and the colours of their corners over."""
+    box = trimesh.creation.box((1, 2, 3))
+    box.visual.vertex_colors = np.random.default_rng(0).integers(0, 255, (8, 4))
+    surface = meshes.surface_from_mesh(box)
+    rotation = np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    for matrix in (rotation, np.diag([1.0, 1.0, -1.0]) @ rotation):
+        turned = meshes.turn(surface, matrix)
+        volume = trimesh.Trimesh(turned.vertices, turned.faces).volume
+        assert volume == pytest.approx(6)
+        for i in range(3):
+            corner = 2 - i if np.linalg.det(matrix) < 0 else i
+            np.testing.assert_allclose(
+                turned.vertices[turned.faces[:, corner]],
+                surface.vertices[surface.faces[:, i]] @ matrix.T,
+            )
+            np.testing.assert_array_equal(
+                turned.paint.corner_colors[:, corner], surface.paint.corner_colors[:, i]
+            )
+
+
 def test_z_up_becomes_y_up_by_a_rotation():
     surface = meshes.surface_from_mesh(box())
     turned = meshes.normalize(surface, up="z")

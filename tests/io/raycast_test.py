@@ -119,3 +119,23 @@ def test_camera_inside_the_mesh_sees_all_around():
     assert hits.triangle.shape == (SIZE, 2 * SIZE)
     assert (hits.triangle >= 0).all()
     assert (hits.depth > 0).all()
+
+
+def test_first_hits_of_single_rays_are_analytic():
+    """Rays of any length towards a sphere, from outside and from its centre."""
+    radius, center = 0.25, np.array([0.1, -0.2, 0.3])
+    scene = raycast.make_scene(*sphere(center, radius, subdivisions=5))
+    directions = np.array([[0, 0, -2.0], [0, 0, -2.0], [0.5, 0, 0], [0, 0, 1.0]])
+    origins = center + np.array([[0, 0, 1], [0.3, 0, 1], [0, 0, 0], [0, 0, 1]])
+    triangle, distance = raycast.first_hits(scene, origins, directions)
+    expected = [0.75 / 2, np.inf, 0.25 / 0.5, np.inf]
+    np.testing.assert_allclose(distance, expected, rtol=2e-3)
+    np.testing.assert_array_equal(triangle >= 0, np.isfinite(expected))
+    middle = scene.vertices[scene.faces[triangle[0]]].mean(axis=0)
+    np.testing.assert_allclose(middle - center, [0, 0, radius], atol=0.02)
+
+
+def test_no_rays_hit_nothing():
+    scene = raycast.make_scene(*quad([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)]))
+    triangle, distance = raycast.first_hits(scene, np.zeros((0, 3)), np.zeros((0, 3)))
+    assert len(triangle) == len(distance) == 0

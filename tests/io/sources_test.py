@@ -28,7 +28,16 @@ def test_a_folder_lists_pictures_with_their_companions(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("name", ["a_depth.png", "a_depth.npy", "a.png", "a.npy"])
+def test_one_camera_may_serve_the_whole_folder(tmp_path):
+    folder = make(tmp_path, "a.png", "a_camera.json", "b.png", "intrinsics.json")
+    own, shared = sources.find_sources(folder)
+    assert own.camera == folder / "a_camera.json"
+    assert shared.camera == folder / "intrinsics.json"
+
+
+@pytest.mark.parametrize(
+    "name", ["a_depth.png", "a_depth.npy", "a_depth.exr", "a.png", "a.npy"]
+)
 def test_depth_in_a_folder_of_its_own(tmp_path, name):
     pictures, depths = make(tmp_path / "in", "a.png"), make(tmp_path / "depth", name)
     for source in (pictures, pictures / "a.png"):

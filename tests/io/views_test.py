@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose
 from PIL import Image
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import camera
+from pixel2mesh_jax.geometry import camera, canonical_view
 from pixel2mesh_jax.io import views
 from pixel2mesh_jax.structures import View
 
@@ -109,3 +109,38 @@ def test_depth_does_not_bleed_across_the_silhouette():
     small = views.batch_of_view(view, 9).depth[0]
     assert_allclose(small[small > 0], 0.7, atol=1e-6)
     assert small[4, 4] > 0
+
+
+@pytest.mark.parametrize("size", [20, 40, 60])
+def test_a_resized_view_is_what_the_network_sees(size):
+    view = random_view()
+    resized = views.resize(view, size)
+    batch = views.batch_of_view(view, size)
+    rgb, alpha = np.split(resized.rgba.astype(np.float32) / 255, [3], axis=-1)
+    assert_allclose(rgb * alpha + 1 - alpha, batch.rgb[0], atol=2.5 / 255)
+    assert_allclose(alpha[..., 0], batch.mask[0], atol=0.5 / 255 + 1e-6)
+    assert_allclose(resized.depth, batch.depth[0])
+    assert_allclose(resized.intrinsics, batch.intrinsics[0])
+
+
+def test_a_typical_view_keeps_its_frame():
+    view = random_view()
+    square, fitted = views.canonicalize(view)
+    assert fitted is None
+    assert_allclose(square.rgba, view.rgba)
+    assert views.canonicalize(view, "always")[1] is not None
+
+
+def test_an_object_elsewhere_is_cut_out_and_moved():
+    small = random_view(size=30)
+    rgba, depth = np.zeros((120, 90, 4), np.uint8), np.zeros((120, 90), np.float32)
+    rgba[80:110, 50:80] = small.rgba
+    depth[80:110, 50:80] = np.where(small.depth > 0, 2 + small.depth / 10, 0)
+    view = View(rgba, depth, camera.pinhole(200, 45, 60))
+    square, fitted = views.canonicalize(view)
+    assert square.rgba.shape[0] == square.rgba.shape[1] < 45
+    assert_allclose(square.intrinsics, camera.r2n2_intrinsics(len(square.rgba)))
+    seen = square.depth[square.depth > 0]
+    assert np.median(seen) == pytest.approx(canonical_view.CANONICAL_DEPTH, abs=0.01)
+    assert fitted.depth == pytest.approx(np.median(depth[depth > 0]))
+    assert views.canonicalize(view, "never")[1] is None

@@ -11,6 +11,7 @@ from pixel2mesh_jax.models.graph_layers import (
     GraphResBlock,
     GraphResNet,
 )
+from tests import oracles
 
 COARSE, FINE = templates.ellipsoid().levels[:2]
 
@@ -24,7 +25,7 @@ def dense_operator(level, operator):
     adjacency = np.zeros_like(laplacian)
     a, b = level.edges.T
     adjacency[a, b] = adjacency[b, a] = 1
-    return adjacency
+    return adjacency if operator == "sum" else oracles.normalized_adjacency(level.faces)
 
 
 def conv_and_params(operator, nodes, key):
@@ -47,7 +48,9 @@ def test_equals_the_equation(operator, getkey):
     neighbor = nodes @ params["neighbor"]
     if operator == "sum":
         neighbor = neighbor + params["neighbor_bias"][None, None]
-    expected = nodes @ params["own"] + np.einsum("vw,wbc->vbc", matrix, neighbor)
+    expected = np.einsum("vw,wbc->vbc", matrix, neighbor)
+    if operator != "gcn":  # which has one matrix for a vertex and its neighbours
+        expected = expected + nodes @ params["own"]
     np.testing.assert_allclose(
         got, expected + params["bias"][None, None], rtol=1e-4, atol=1e-4
     )
@@ -85,3 +88,39 @@ def test_residual_block_averages_input_and_update(getkey):
     params = jax.tree.map(jnp.zeros_like, block.init(getkey(), nodes, level))
     hidden, _ = block.apply(params, nodes, level)
     np.testing.assert_allclose(hidden, nodes / 2)
+
+
+def test_residual_block_without_shortcut_forgets_its_input(getkey):
+    nodes = jax.random.normal(getkey(), (156, 1, 4))
+    block = GraphResBlock("chebyshev", jnp.float32, residual=False)
+    level = graph.mesh_graph(COARSE)
+    params = jax.tree.map(jnp.zeros_like, block.init(getkey(), nodes, level))
+    hidden, _ = block.apply(params, nodes, level)
+    np.testing.assert_allclose(hidden, 0)
+
+
+@pytest.mark.data
+def test_sum_convolution_and_gradients_match_pytorch3d(data_dir):
+    recorded = np.load(data_dir / "oracles" / "p3d_graph_conv.npz")
+    sphere = np.load(data_dir / "oracles" / "p3d_subdivide_sample.npz")
+    level = graph.mesh_graph(topology.make_topology(sphere["ico1/faces"]))
+    names = {
+        "own": "w0.weight",
+        "bias": "w0.bias",
+        "neighbor": "w1.weight",
+        "neighbor_bias": "w1.bias",
+    }
+    params = {ours: recorded[f"param/{name}"].T for ours, name in names.items()}
+    conv = GraphConv(4, "sum")
+
+    def convolve(params, x):
+        return conv.apply({"params": params}, level, x[:, None]).nodes[:, 0]
+
+    out, pull = jax.vjp(convolve, params, jnp.asarray(recorded["ico/x"]))
+    of_params, gradient = pull(jnp.asarray(recorded["ico/cotangent"]))
+    prefix, close = "ico/undirected", {"rtol": 1e-5, "atol": 1e-5}
+    np.testing.assert_allclose(out, recorded[f"{prefix}/out"], **close)
+    np.testing.assert_allclose(gradient, recorded[f"{prefix}/grad_x"], **close)
+    for ours, name in names.items():
+        expected = recorded[f"{prefix}/grad_{name}"].T
+        np.testing.assert_allclose(of_params[ours], expected, **close)

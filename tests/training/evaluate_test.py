@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import templates
+from pixel2mesh_jax.protocols import PROTOCOLS
 from pixel2mesh_jax.structures import Batch, Mesh, Outputs
 from pixel2mesh_jax.training import evaluate
 
@@ -137,8 +139,16 @@ def test_an_empty_split_has_empty_means():
 
 
 def test_unknown_protocol_is_answered_with_the_known_ones():
-    with pytest.raises(InputError, match=r"'emd'.*pixel2mesh, surface"):
-        run([], protocols=("emd",))
+    with pytest.raises(InputError, match=r"'iou'.*pixel2mesh, surface"):
+        run([], protocols=("iou",))
+
+
+def test_every_protocol_scores_predictions_and_template():
+    batches = [batch_of(shifted(0.01, 2), [0, 1], [1, 1])]
+    result = run(batches, protocols=tuple(PROTOCOLS))
+    for scores in (result["protocols"], result["baseline"]):
+        assert list(scores) == list(PROTOCOLS)
+        assert all(row["mean_over_samples"] for row in scores.values())
 
 
 def test_a_diverged_model_is_reported():
@@ -148,19 +158,32 @@ def test_a_diverged_model_is_reported():
 
 
 def test_metrics_survive_the_file(result, tmp_path):
-    path = tmp_path / "metrics.json"
-    path.write_text("old", encoding="utf-8")
-    evaluate.write_metrics(path, result)
-    assert json.loads(path.read_text(encoding="utf-8")) == result
-    assert list(tmp_path.iterdir()) == [path]
+    (tmp_path / "metrics.json").write_text("old", encoding="utf-8")
+    evaluate.write_metrics(tmp_path, result)
+    text = (tmp_path / "metrics.json").read_text(encoding="utf-8")
+    assert json.loads(text) == result
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"metrics.json", "metrics.csv", "metrics.md"}
 
 
 def test_table_shows_categories_means_and_what_is_left_out(result):
     text = io.StringIO()
     evaluate.print_table(result, Console(file=text, width=120))
-    lines = [line.split("│") for line in text.getvalue().splitlines() if "│" in line]
-    cells = {row[1].strip(): [cell.strip() for cell in row[2:7]] for row in lines}
+    lines = [line.strip() for line in text.getvalue().splitlines()]
+    rows = [re.split(r" {2,}", line) for line in lines]
+    cells = {label: numbers for label, *numbers in rows}
     assert cells["airplane"] == ["1", "0.000", "100.00", "100.00", "0.002"]
     assert cells["chair"] == ["2", "0.000", "100.00", "100.00", "0.005"]
     assert cells["mean over samples"][-1] == "0.004"
     assert "no samples: bench." in text.getvalue()
+
+
+def test_published_scores_are_printed_below_ours(result):
+    text = io.StringIO()
+    released = {"dataset": "p2m_shapenet", "split": "test", "limit": 0, **result}
+    evaluate.print_table(released, Console(file=text, width=120))
+    lines = text.getvalue().splitlines()
+    ours = next(i for i, line in enumerate(lines) if "mean over samples" in line)
+    assert "Pixel2Mesh, released weights" in lines[ours + 1]
+    assert "66.56" in lines[ours + 1]
+    assert any("github.com/noahcao/Pixel2Mesh" in line for line in lines)

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import trimesh
 from PIL import Image
 
 from pixel2mesh_jax.training import checkpoints
+from tests.networks import write_network
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SMALL = (
@@ -140,14 +142,36 @@ def test_eight_devices_give_the_losses_of_one(trained, data, tmp_path):
     np.testing.assert_allclose(losses_of(tmp_path), losses_of(trained), rtol=1e-5)
 
 
-def test_evaluation_writes_table_metrics_and_report(trained, data):
+@pytest.fixture(scope="module")
+def evaluation(trained, data):
+    """What the evaluation of `trained` printed."""
     done = model(*train_flags(trained, data), "--mode", "eval")
     assert done.returncode == 0, done.stderr
-    assert "mean over categories" in done.stdout
+    return done.stdout
+
+
+def test_evaluation_writes_tables_metrics_and_report(trained, evaluation):
+    assert "mean over categories" in evaluation
     metrics = json.loads((trained / "metrics.json").read_text())
     assert set(metrics["protocols"]) == {"pixel2mesh", "surface"}
     assert metrics["num_samples"] == 10
+    assert (metrics["dataset"], metrics["split"]) == ("procedural_shapes", "test")
     assert "<html" in (trained / "report.html").read_text()
+    assert (trained / "metrics.md").read_text().startswith("## pixel2mesh\n")
+    assert (trained / "metrics.csv").read_text().startswith("protocol,group,")
+
+
+@pytest.mark.usefixtures("evaluation")
+def test_runs_are_compared_on_the_same_views(trained, tmp_path):
+    other, output = tmp_path / "other", tmp_path / "output"
+    shutil.copytree(trained, other)
+    arguments = (trained, other, "--output", output, "--views", 2)
+    done = start("pixel2mesh_jax.compare", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "other" in done.stdout
+    page = (output / "comparison.html").read_text()
+    # Image and depth; truth and two runs, from two sides.
+    assert page.count("<img ") == 2 * (2 + 2 * 3)
 
 
 def test_exported_views_become_closed_meshes(trained, data, tmp_path):
@@ -171,6 +195,23 @@ def test_exported_views_become_closed_meshes(trained, data, tmp_path):
     assert len(list(meshes.glob("*_preview.png"))) == 2
 
 
+def test_a_plain_photo_drives_a_model_that_wants_depth(trained, tmp_path):
+    """Depth is estimated, the mesh keeps Pixel2Mesh's unit, one line warns."""
+    network = write_network(tmp_path / "model-small.onnx", kernel=5)
+    rng = np.random.default_rng(0)
+    photo = rng.integers(0, 200, (64, 64, 3), np.uint8)
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    done = model(
+        *("--workdir", trained, "--mode", "reconstruct", *SMALL),
+        *("--input", tmp_path / "photo.png", "--output", tmp_path / "out"),
+        *("--estimate_depth", f"onnx:{network}"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "photo.obj").is_file()
+    (warning,) = done.stderr.strip().splitlines()
+    assert re.search(r"photo\.png has no transparency .*--matting", warning)
+
+
 def bad_picture(folder):
     (folder / "text.png").write_text("not a picture")
     Image.fromarray(np.zeros((1, 1, 4), np.uint8)).save(folder / "dot.png")
@@ -189,6 +230,21 @@ BAD_INPUT = {
         "64x64.*64x32|64x32.*64x64|32",
     ),
     "depth with NaN": (("--input", "good.png", "--depth", "nan.npy"), "(?i)nan"),
+    "no such depth network": (
+        ("--input", "good.png", "--estimate_depth", "onnx:absent.onnx"),
+        "no such file .*absent.onnx; expected onnx:<file> or onnx:<recipe>:<file>",
+    ),
+    "estimated metres": (
+        (
+            *("--input", "good.png", "--estimate_depth", "onnx:absent.onnx"),
+            "--config.model.depth_encoding=metric",
+        ),
+        "'metric' needs depth in metres",
+    ),
+    "unknown protocol": (
+        ("--mode", "eval", "--config.eval.protocol=pixel2mesh,iou"),
+        "'iou'.*mesh_rcnn",
+    ),
     "unknown field": (("--config.batchsize=3",), "batch_size"),
     "unknown nested field": (("--config.loss.chamfr=3",), "chamfr"),
     "no such config": (("--config", "configs/absent.py"), "absent.py"),
@@ -222,6 +278,7 @@ def test_bad_input_is_one_line_and_exit_code_2(case, trained, tmp_path):
 def test_reconstruction_and_training_loop_do_not_need_tensorflow():
     program = (
         "import sys; from pixel2mesh_jax import main, reconstruct; "
+        "from data_pipelines import depth_estimation; "
         "from pixel2mesh_jax.training import loop; "
         "sys.exit('tensorflow' in sys.modules)"
     )

@@ -1,0 +1,162 @@
+"""Which captures a folder of RGB-D pictures holds, and how one becomes a record."""
+
+import collections
+import logging
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from data_pipelines import folders, render
+from data_pipelines.views import Item, Options, random_generator
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.geometry import canonical_view
+from pixel2mesh_jax.io import depth_maps, meshes, sources, views
+from pixel2mesh_jax.structures import Example, SurfaceSamples
+
+# The true shape, if it is known: camera frame of the picture, metres.
+MESH_ENDING = "_mesh.ply"
+# Category of pictures that lie in no folder of a category.
+NO_CATEGORY = "object"
+# Split of pictures that lie in no folder of a split: captures are there to be tested.
+DEFAULT_SPLIT = "test"
+
+logger = logging.getLogger(__name__)
+
+
+class Capture(NamedTuple):
+    """The files of a picture, in the order of `Item.files`; "" where there is none."""
+
+    picture: str
+    depth: str
+    mask: str
+    camera: str
+    mesh: str
+
+
+def find_items(
+    source: pathlib.Path, options: Options
+) -> tuple[list[Item], dict[str, int]]:
+    """Lists the pictures of `source/`, `source/<category>/` or `<split>/<category>/`.
+
+    Args:
+      source: folder.
+      options: of no influence here.
+
+    Returns:
+      The captures in order of their paths, and the number of other files by suffix.
+
+    Raises:
+      InputError: no such folder, split folders beside others, no picture, or two
+        pictures of one name in a folder.
+    """
+    del options
+    items, ignored = [], collections.Counter()
+    for split, category, folder in _groups(source):
+        used = {folder / sources.FOLDER_CAMERA}
+        for files in sources.find_sources(folder):
+            paths = (*files, _mesh_beside(files.picture))
+            used |= set(paths)
+            items.append(_item(split, category, paths))
+        for path in folder.iterdir():
+            if path not in used and path.is_file():
+                ignored[path.suffix.lower() or path.name] += 1
+    if not items:
+        raise InputError(
+            f"--source {source}: no pictures; expected <name>.png with "
+            "<name>_depth.png here, in <category>/ or in <split>/<category>/"
+        )
+    return items, dict(sorted(ignored.items()))
+
+
+def make_examples(item: Item, options: Options) -> list[Example]:
+    """Reads one capture and shows it as `io.views.canonicalize` does.
+
+    Raises:
+      InputError: a file is unusable, or there is no depth.
+    """
+    capture = Capture(*item.files)
+    if not capture.depth and (capture.mesh or options.depth != "estimated"):
+        stem = pathlib.Path(capture.picture).stem
+        raise InputError(
+            f"{capture.picture}: no depth beside it; expected one of "
+            + ", ".join(stem + ending for ending in sources.DEPTH_ENDINGS)
+        )
+    if not capture.camera:
+        logger.warning("no camera beside the picture: that of 3D-R2N2 is assumed")
+    view = views.load_view(
+        capture.picture,
+        capture.depth or None,
+        depth_maps.load_intrinsics(capture.camera) if capture.camera else None,
+        capture.mask or None,
+    )
+    square, fitted = views.canonicalize(view)
+    return [
+        Example(
+            view=views.resize(square, options.size),
+            surface=_true_surface(capture.mesh, fitted, item, options),
+            category=item.category,
+            object_id=item.object_id,
+            view_index=0,
+        )
+    ]
+
+
+def have_meshes(items: Sequence[Item]) -> bool:
+    """Whether the true shape of every capture is known."""
+    return all(Capture(*item.files).mesh for item in items)
+
+
+def _true_surface(mesh, fitted, item, options):
+    """Points in the frame of the record; none if the shape is not known."""
+    nothing = SurfaceSamples(
+        points=np.zeros((0, 3), np.float32),
+        normals=np.zeros((0, 3), np.float32),
+        colors=np.zeros((0, 3), np.uint8),
+    )
+    if not mesh:
+        return nothing
+    surface = meshes.load_surface(mesh)
+    if fitted is not None:
+        moved = canonical_view.canonical_from_camera(surface.vertices, fitted)
+        surface = surface._replace(vertices=moved)
+    rng = random_generator(options.seed, item.object_id, "points")
+    samples = render.sample_surface(surface, options.num_points, rng)
+    return samples._replace(colors=nothing.colors)  # scans often have none
+
+
+def _groups(source):
+    """(split, category, folder) of every folder that holds pictures."""
+    found = folders.category_folders(source)
+    if _has_pictures(source):
+        return [(DEFAULT_SPLIT, NO_CATEGORY, source)]
+    return [
+        (split or DEFAULT_SPLIT, folder.name, folder)
+        for split, folder in found
+        if _has_pictures(folder)
+    ]
+
+
+def _has_pictures(folder):
+    return any(
+        path.suffix.lower() in sources.PICTURE_SUFFIXES for path in folder.iterdir()
+    )
+
+
+def _mesh_beside(picture):
+    path = picture.with_name(picture.stem + MESH_ENDING)
+    return path if path.is_file() else None
+
+
+def _item(split, category, paths):
+    files = Capture(*("" if path is None else str(path.resolve()) for path in paths))
+    status = [os.stat(file) for file in files if file]
+    return Item(
+        split=split,
+        category=category,
+        object_id=f"{category}/{paths[0].stem}",
+        files=tuple(files),
+        stamp="-".join(f"{file.st_size}-{file.st_mtime_ns}" for file in status),
+    )

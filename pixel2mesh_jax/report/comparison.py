@@ -1,0 +1,221 @@
+"""One self-contained HTML page about several runs: scores, and meshes side by side."""
+
+import datetime
+import html
+import os
+import string
+from collections.abc import Sequence
+
+import numpy as np
+
+from pixel2mesh_jax import protocols, run_tables
+from pixel2mesh_jax.atomic_files import write_atomically
+from pixel2mesh_jax.report import gallery, pictures, splats, style
+from pixel2mesh_jax.run_tables import Run, Table
+
+# Degrees around the object from the input camera, and above its horizon.
+OTHER_SIDE = (60.0, 25.0)
+# Pixels of a column of pictures; several views stand side by side if they fit.
+COLUMN_WIDTH = 165
+_CSS = """
+header, main, footer { max-width: 1480px; }
+.best { color: var(--accent); font-weight: 700; }
+.table {
+  background: var(--card); border: 1px solid var(--line); border-radius: 12px;
+  padding: 16px 18px; margin-bottom: 16px;
+}
+.pair, .views { display: grid; gap: 16px; align-items: start; }
+.pair { grid-template-columns: repeat(auto-fit, minmax(min(100%, 600px), 1fr)); }
+.pair .table, .views article { margin: 0; min-width: 0; }
+.sides { display: grid; gap: 8px; overflow-x: auto; align-items: end; }
+.sides img { display: block; width: 100%; aspect-ratio: 1;
+  background: #fff; border: 1px solid var(--line); border-radius: 8px;
+  object-fit: contain; }
+.sides .head { font-weight: 600; font-size: 14px; overflow-wrap: anywhere;
+  line-height: 1.25; }
+.sides .head span { display: block; font-weight: 400; font-size: 13px;
+  color: var(--quiet); font-variant-numeric: tabular-nums; }
+.sides .head span.best { color: var(--accent); font-weight: 700; }
+"""
+_PAGE = string.Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>$style</style>
+</head>
+<body>
+<header>
+<h1>$title</h1>
+<p class="quiet">$samples · $when</p>
+</header>
+<main>
+$sections
+</main>
+<footer class="quiet">$footer</footer>
+</body>
+</html>
+""")
+
+
+def write_comparison(
+    path: str | os.PathLike,
+    runs: Sequence[Run],
+    samples: Sequence[Sequence[gallery.ReportSample]],
+    command: str = "",
+) -> None:
+    """Writes the page; it appears complete or not at all.
+
+    Args:
+      path: of the HTML file.
+      runs: comparable, see `run_tables.check_comparable`.
+      samples: for every run the same views, in the same order; no views, no pictures.
+      command: that made the page, shown as it is.
+    """
+    sections = [
+        _scores_section(runs),
+        _views_section(runs, list(zip(*samples, strict=True))),
+        _section("Per category", _pair(_of_protocols(run_tables.category_table, runs))),
+        _section("Settings", _html_table(run_tables.difference_table(runs))),
+        f'<pre class="command">{html.escape(command)}</pre>' if command else "",
+    ]
+    text = _PAGE.substitute(
+        title=html.escape(" · ".join(run.name for run in runs)),
+        style=style.CSS + _CSS,
+        samples=html.escape(run_tables.samples_text(runs)),
+        when=datetime.datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z"),
+        sections="\n".join(section for section in sections if section),
+        footer="<br>".join(
+            html.escape(f"{name}: {protocols.PROTOCOLS[name].explanation}")
+            for name in run_tables.common_protocols(runs)
+        ),
+    )
+    write_atomically(path, text.encode())
+
+
+def _scores_section(runs):
+    return _section("Scores", _pair(_of_protocols(run_tables.mean_table, runs)))
+
+
+def _of_protocols(make_table, runs):
+    return [make_table(runs, name) for name in run_tables.common_protocols(runs)]
+
+
+def _pair(tables: Sequence[Table]):
+    return f'<div class="pair">{"".join(map(_html_table, tables))}</div>'
+
+
+def _html_table(table: Table):
+    head = "".join(f"<th>{html.escape(heading)}</th>" for heading in table.head)
+    body = "".join(_html_row(row) for row in table.rows)
+    return (
+        f'<div class="table"><h3>{html.escape(table.title)}</h3><div class="scroll">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>"
+    )
+
+
+def _html_row(row):
+    label, *cells = row
+    values = "".join(
+        f"<td{_best_class(cell.best)}>{html.escape(cell.text)}</td>" for cell in cells
+    )
+    return f"<tr><th>{html.escape(label.text)}</th>{values}</tr>"
+
+
+def _best_class(best):
+    return ' class="best"' if best else ""
+
+
+def _views_section(runs, views):
+    if not views:
+        return ""
+    protocol = run_tables.common_protocols(runs)[0]
+    articles = "\n".join(_view(runs, view, protocol) for view in views)
+    width = f"minmax(min(100%, {COLUMN_WIDTH * (len(runs) + 2)}px), 1fr)"
+    columns = f"grid-template-columns: repeat(auto-fit, {width})"
+    return _section(
+        "The same views", f'<div class="views" style="{columns}">{articles}</div>'
+    )
+
+
+def _view(runs, view, protocol):
+    """Input, truth and the mesh of every run: from the input camera, and turned."""
+    first = view[0]
+    texts, winners = _headline(view, protocol)
+    heads = [_head("input", ""), _head("truth", "")] + [
+        _head(run.name, text, number in winners)
+        for number, (run, text) in enumerate(zip(runs, texts, strict=True))
+    ]
+    size = first.rgb.shape[0]
+    same = pictures.input_viewpoint(first.intrinsics, size, gallery.TILE)
+    turned = pictures.turntable_viewpoint(first.true_points, *OTHER_SIDE, gallery.TILE)
+    image = np.round(first.rgb * 255).astype(np.uint8)
+    depth = pictures.depth_picture(first.depth) if first.depth.any() else None
+    tiles = [
+        _tile("image", image),
+        *_seen_from(runs, view, same, "from the input camera"),
+        _tile("depth", depth),
+        *_seen_from(runs, view, turned, f"turned by {OTHER_SIDE[0]:.0f}°"),
+    ]
+    columns = f"grid-template-columns: repeat({len(heads)}, minmax(110px, 1fr))"
+    return (
+        f'<article><h3>{html.escape(first.category)} <span class="quiet">'
+        f'{html.escape(first.name)}</span></h3><div class="sides" style="{columns}">'
+        f"{''.join(heads)}{''.join(tiles)}</div></article>"
+    )
+
+
+def _seen_from(runs, view, viewpoint, where):
+    """Tiles of the truth and of all predictions from one viewpoint."""
+    first = view[0]
+    colored = any(sample.colors is not None for sample in view)
+    colors = first.true_colors if colored else None
+    true = splats.points_picture(
+        first.true_points, first.true_normals, viewpoint, colors
+    )
+    predicted = [
+        pictures.mesh_picture(
+            sample.stages[-1], sample.stage_faces[-1], viewpoint, sample.colors
+        )
+        for sample in view
+    ]
+    names = ["truth", *(run.name for run in runs)]
+    return [
+        _tile(f"{name}, {where}", picture)
+        for name, picture in zip(names, [true, *predicted], strict=True)
+    ]
+
+
+def _headline(view, protocol):
+    """Headline score of every run for this view, and the numbers of the best."""
+    column = protocols.PROTOCOLS[protocol].columns[0]
+    represent, score = (
+        protocols.PROTOCOLS[protocol].represent,
+        protocols.PROTOCOLS[protocol].score,
+    )
+    true = protocols.truth(view[0].true_points, view[0].true_normals)
+    scores = [
+        score(represent(sample.stages[-1], sample.stage_faces[-1]), true)
+        for sample in view
+    ]
+    texts = [f"{column.heading} {column.text(row)}" for row in scores]
+    return texts, run_tables.best([row[column.score] for row in scores], column)
+
+
+def _head(name, text, best=False):
+    score = f"<span{_best_class(best)}>{html.escape(text)}</span>" if text else ""
+    return f'<div class="head">{html.escape(name)}{score}</div>'
+
+
+def _tile(caption, picture):
+    if picture is None:
+        return "<div></div>"
+    return (
+        f'<img src="{gallery.picture_url(picture)}" alt="{html.escape(caption)}" '
+        f'title="{html.escape(caption)}" loading="lazy">'
+    )
+
+
+def _section(heading, content):
+    return f"<section><h2>{heading}</h2>{content}</section>"

@@ -1,0 +1,73 @@
+"""The released Pixel2Mesh, nywang16/Pixel2Mesh: its TensorFlow variables as an npz.
+
+    reader = tf.train.load_checkpoint("checkpoint/gcn.ckpt")
+    names = reader.get_variable_to_shape_map()
+    np.savez("released.npz", **{name: reader.get_tensor(name) for name in names})
+
+165 variables, numbered in the order in which the program makes them: 18 convolutions,
+then 14, 14 and 15 graph convolutions. `weights_0` belongs to the vertex itself,
+`weights_1` to its neighbours.
+"""
+
+from pixel2mesh_jax.weights.matching import Format, Rule
+
+ENCODER_LAYERS = (
+    "conv0_1",
+    "conv0_2",
+    "conv1_1",
+    "conv1_2",
+    "conv1_3",
+    "conv2_1",
+    "conv2_2",
+    "conv2_3",
+    "conv3_1",
+    "conv3_2",
+    "conv3_3",
+    "conv4_1",
+    "conv4_2",
+    "conv4_3",
+    "conv5_1",
+    "conv5_2",
+    "conv5_3",
+    "conv5_4",
+)
+NUM_STAGES = 3
+NUM_BLOCKS = 6  # residual blocks per stage, of two graph convolutions
+GRAPH_VARIABLES = {"own": "weights_0", "neighbor": "weights_1", "bias": "bias"}
+
+
+def graph_layers() -> list[str]:
+    """Our names of the 43 graph convolutions, in their order."""
+    layers = []
+    for stage in range(1, NUM_STAGES + 1):
+        blocks = [
+            f"stage{stage}/blocks/{number}/{conv}"
+            for number in range(NUM_BLOCKS)
+            for conv in ("conv1", "conv2")
+        ]
+        layers += [f"stage{stage}/conv_in", *blocks]
+        layers += [f"stage{stage}_last"] if stage == NUM_STAGES else []
+        layers += [f"stage{stage}_out"]
+    return layers
+
+
+def _encoder_rules():
+    rules = []
+    for number, layer in enumerate(ENCODER_LAYERS):
+        variable = f"gcn/Conv2D_{number}" if number else "gcn/Conv2D"
+        rules += [
+            Rule(f"encoder/{layer}/kernel", f"{variable}/W"),
+            Rule(f"encoder/{layer}/bias", f"{variable}/b"),
+        ]
+    return rules
+
+
+def _graph_rules():
+    return [
+        Rule(f"{layer}/{ours}", f"gcn/graphconvolution_{number}_vars/{theirs}")
+        for number, layer in enumerate(graph_layers(), start=1)
+        for ours, theirs in GRAPH_VARIABLES.items()
+    ]
+
+
+FORMAT = Format(rules=[*_encoder_rules(), *_graph_rules()], is_model=True)

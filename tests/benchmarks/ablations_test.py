@@ -1,0 +1,84 @@
+"""The runner of the ablation tables: rows, their order, and where the tables go."""
+
+import json
+
+import pytest
+
+from benchmarks import ablations
+from configs import ablation
+from pixel2mesh_jax.training import checkpoints
+
+SCORES = {"chamfer": 1.5e-3, "f_score_1e-4": 0.25, "f_score_2e-4": 0.5}
+TEMPLATE = {"chamfer": 20e-3, "f_score_1e-4": 0.0625, "f_score_2e-4": 0.125}
+
+
+def finish(workdir, name, inputs, seconds=61.2):
+    """Leaves what a trained and evaluated row leaves."""
+    run = ablations.folder(workdir, name, inputs)
+    variant = f"{name}{ablations.INPUTS[inputs]}"
+    run.mkdir(parents=True)
+    checkpoints.save_config(run, ablation.get_config(variant))
+    metrics = {
+        part: {name: {ablations.MEAN: scores} for name in ablations.PROTOCOLS}
+        for part, scores in (("protocols", SCORES), ("baseline", TEMPLATE))
+    }
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    (run / ablations.SECONDS).write_text(json.dumps(seconds))
+
+
+def test_every_row_is_an_ablation_and_every_switch_has_a_row():
+    rows = {name for names in ablations.TABLES.values() for name in names}
+    unused = set(ablation.CHANGES) - rows
+    assert rows <= set(ablation.CHANGES)
+    assert unused == {"rgbd", "blocks_3"}  # a kind of input; the same as full
+
+
+def test_tables_hold_scores_parameters_and_seconds(tmp_path):
+    finish(tmp_path, "full", "RGB")
+    finish(tmp_path, "no_edge", "RGB-D", seconds=None)
+    rows = [
+        ablations.read("full", "RGB", tmp_path),
+        ablations.read("no_edge", "RGB-D", tmp_path),
+    ]
+    text = ablations.markdown(rows)
+    first, *others = text.split("###")[1:]
+    lines = [line.split("|")[1:-1] for line in first.splitlines() if "|" in line]
+    cells = [[cell.strip() for cell in line] for line in lines]
+    assert cells[0][:2] == ["", "inputs"]
+    parameters = f"{rows[0].parameters:,}"
+    scores = ["1.500", "25.00", "50.00", "1.500"]  # the last by surface points
+    assert cells[2] == ["full", "RGB", *scores, parameters, "61"]
+    assert cells[3][:2] == ["no_edge", "RGB-D"]
+    assert cells[3][-1] == "–"
+    assert cells[4][:3] == ["undeformed template", "", "20.000"]
+    assert len(others) == 2  # full is a row of all three
+    assert rows[1].parameters > rows[0].parameters
+
+
+def test_tables_replace_what_stood_between_the_markers(repository):
+    page = (repository / "docs" / "ablations.md").read_text()
+    once = ablations.between_markers(page, "first")
+    again = ablations.between_markers(once, "second")
+    assert "first" not in again
+    assert again.split("second")[0] == once.split("first")[0]
+    assert again.split("second")[1] == once.split("first")[1]
+
+
+def test_finished_rows_are_not_trained_again(tmp_path, monkeypatch):
+    finish(tmp_path, "full", "RGB")
+    options = ablations._parse(["--workdir", str(tmp_path)])
+    monkeypatch.setattr(ablations.subprocess, "run", pytest.fail)
+    ablations.train("full", "RGB", options)
+
+
+def test_unfinished_rows_are_trained_and_evaluated(tmp_path, monkeypatch):
+    commands = []
+    monkeypatch.setattr(
+        ablations.subprocess, "run", lambda command, check: commands.append(command)
+    )
+    options = ablations._parse(["--workdir", str(tmp_path), "--steps", "7"])
+    ablations.train("no_edge", "RGB-D", options)
+    assert [command[-1] for command in commands] == ["--mode=train", "--mode=eval"]
+    assert "--config=configs/ablation.py:no_edge,rgbd" in commands[0]
+    assert "--config.num_steps=7" in commands[0]
+    assert (tmp_path / "no_edge_rgbd" / ablations.SECONDS).is_file()

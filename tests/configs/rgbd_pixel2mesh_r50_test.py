@@ -1,0 +1,68 @@
+"""The network of paper 000 builds at full size, and says what it cannot do."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from configs import rgbd_pixel2mesh_r50 as experiment
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.models.build import make_model, make_template
+from pixel2mesh_jax.training import checkpoints, loop
+
+# FACTS 1.6: the head of three light stages, and a ResNet-50 without its classifier.
+HEAD_PARAMETERS = 1_845_796
+RESNET50_PARAMETERS = 23_508_032
+
+
+def parameters(config):
+    model, template = make_model(config), make_template(config)
+    batch = checkpoints.example_batch(config.image_size, 1, num_points=1)
+    init = functools.partial(model.init, train=False)
+    variables = jax.eval_shape(init, jax.random.key(0), batch, template)
+    return variables["params"]
+
+
+def count(tree):
+    return sum(np.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
+
+
+def test_full_size_is_the_published_network_with_a_fourth_channel():
+    params = parameters(experiment.get_config())
+    assert params["encoder"]["conv1"]["kernel"].shape == (7, 7, 4, 64)
+    assert count(params["encoder"]) == RESNET50_PARAMETERS + 7 * 7 * 64
+    assert count(params["head"]) == HEAD_PARAMETERS
+
+
+@pytest.mark.parametrize("variant", ["", "published", "tiny"])
+def test_variants_build_and_start_from_a_sphere(variant):
+    config = experiment.get_config(variant)
+    template = make_template(config)
+    assert [len(level.neighbors) for level in template.levels] == [162, 642, 2562]
+    center = np.mean(template.vertices, axis=0)
+    expected = [0, 0, 0] if variant == "published" else [0, 0, -0.8]
+    np.testing.assert_allclose(center, expected, atol=1e-6)
+    assert loop.make_weights(config).edge == 0.2
+    assert parameters(config)
+
+
+def test_residual_blocks_are_a_setting():
+    config = experiment.get_config("tiny")
+    config.model.residual = True
+    stage = parameters(config)["head"]["stage1"]
+    convs = [name for name in stage if "_conv" in name]
+    assert len(convs) == 6  # three blocks of two, as paper 000 says
+
+
+def test_unknown_variants_poolings_and_heads_are_answered_with_the_valid_ones():
+    with pytest.raises(InputError, match="'published', 'tiny'"):
+        experiment.get_config("small")
+    config = experiment.get_config("tiny")
+    config.model.pooling = "nearest"
+    with pytest.raises(InputError, match=r"align_corners_zeros, half_pixel"):
+        make_model(config)
+    config = experiment.get_config("tiny")
+    config.model.vertex_colors = True
+    with pytest.raises(InputError, match=r"neither vertex_colors nor a decoder"):
+        make_model(config)
