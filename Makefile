@@ -1,12 +1,13 @@
 # make demo   everything from an empty folder to runs/demo/report.html
 # make test   the whole test suite
+# make quick  the tests that take less than ten seconds each
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MODEL := $(BIN)/python -m pixel2mesh_jax.main --config configs/rgbd.py:tiny --workdir runs/demo
 
-.PHONY: demo install test clean
+.PHONY: demo install test quick clean
 
 install: $(VENV)/installed
 
@@ -27,6 +28,9 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest --numprocesses 2
+
+quick: install
+	$(BIN)/python -m pytest --numprocesses 2 -m 'not slow'
 
 clean:
 	rm -rf $(VENV) data runs

@@ -49,6 +49,14 @@ def getkey():
 
 
 @pytest.fixture
+def quick_compilation():
+    """For programs that run a few times only: compiling takes less, running more."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture
 def x64():
     """Float64 for gradient checks."""
     with jax.enable_x64(True):

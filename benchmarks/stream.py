@@ -16,7 +16,7 @@ from pixel2mesh_jax.training.optimizer import make_optimizer
 
 DATA_SET = "procedural_shapes"
 GOAL = 5  # times the training step
-BATCHES = 8  # drawn per round
+BATCHES = 50  # drawn per round; many more than are waiting in the buffers
 
 
 def cases() -> Iterator[Case]:
@@ -39,10 +39,11 @@ def cases() -> Iterator[Case]:
         yield Case(
             f"stream batches of {config.batch_size}",
             lambda: [next(batches) for _ in range(BATCHES)],
-            lambda: [train() for _ in range(BATCHES)],
+            train,
             "training step of rgbd.py",
             lambda: None,
             amount=BATCHES * config.batch_size,
+            other_amount=config.batch_size,
             unit="example",
             goal=GOAL,
             rounds=1,

@@ -27,6 +27,7 @@ class Case(NamedTuple):
       other_name: what the alternative is.
       check: raises `AssertionError` unless both give the same result.
       amount: units of work in one call.
+      other_amount: the same for the alternative; None if it is equal.
       unit: of the work, singular.
       goal: smallest ratio that is wanted, or None.
       per_second_goal: fewest units per second that are wanted of ours, or None.
@@ -40,6 +41,7 @@ class Case(NamedTuple):
     other_name: str
     check: Callable[[], None]
     amount: float | int = 1
+    other_amount: float | int | None = None
     unit: str = "call"
     goal: float | int | None = None
     per_second_goal: float | int | None = None
@@ -77,15 +79,16 @@ def measure(case: Case) -> Timing:
     """Checks that both do the same, then times them in turn."""
     case.check()
     ours, other = _times(case)
-    per_unit = 1000 / case.amount
-    low, median, high = np.percentile(ours, (25, 50, 75))
+    other_amount = case.amount if case.other_amount is None else case.other_amount
+    low, median, high = np.percentile(ours, (25, 50, 75)) * 1000 / case.amount
+    other_ms = np.median(other) * 1000 / other_amount
     return Timing(
         name=case.name,
         unit=case.unit,
-        ours_ms=float(median * per_unit),
-        other_ms=float(np.median(other) * per_unit),
+        ours_ms=float(median),
+        other_ms=float(other_ms),
         other_name=case.other_name,
-        ratio=float(np.median(other) / median),
+        ratio=float(other_ms / median),
         spread=float((high - low) / 2 / median),
         goal=_goal(case),
         note=case.note,

@@ -15,6 +15,7 @@ def pixel2mesh(inputs: tuple[str, ...]) -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
     config.seed = 0
     config.inputs = inputs
+    config.distributed = False  # True: one of several processes, training/devices.py
 
     # Data
     config.dataset = "procedural_shapes"

@@ -48,6 +48,7 @@ class _Recipe(NamedTuple):
     seed: int = 0
     color_jitter: float = 0.0
     flip: bool = False
+    voxels: bool = False
 
 
 def train_batches(
@@ -147,7 +148,9 @@ def eval_batches(
         num_points = _largest_point_count(records)
     count = _selected_count(builder, split, limit)
     filling = records.take(1).repeat(-count % batch_size)
-    prepare = _preparation(builder, _Recipe(image_size, num_points, depth))
+    voxels = "voxels" in builder.info.features
+    recipe = _Recipe(image_size, num_points, depth, voxels=voxels)
+    prepare = _preparation(builder, recipe)
     dataset = records.concatenate(filling).map(
         prepare, tf.data.AUTOTUNE, deterministic=True
     )
@@ -274,6 +277,8 @@ def _preparation(builder: tfds.core.DatasetBuilder, recipe: _Recipe):
             "weight": tf.ones([]),
             "flipped": flipped,
         }
+        if recipe.voxels:
+            example["voxels"] = tf.cast(record["voxels"], tf.bool)
         return augment.flip_example(example, flipped)
 
     return prepare

@@ -1,33 +1,24 @@
-"""The command line: flags -> config -> mode. The only place where data meets training.
+"""The command line: flags -> config -> mode.
 
-    python -m pixel2mesh_jax.main --config configs/rgbd.py --workdir runs/rgbd
-        [--mode train|eval|reconstruct|import] [--config.batch_size=16 ...]
-
-TensorFlow is imported by the modes that read datasets, not by reconstruction.
+python -m pixel2mesh_jax.main --config configs/rgbd.py --workdir runs/rgbd
+    [--mode train|eval|reconstruct|import] [--config.batch_size=16 ...]
 """
 
-import functools
 import os
 import pathlib
 import sys
 
 import jax
-import numpy as np
 from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
-from pixel2mesh_jax import protocols, reconstruct
+from pixel2mesh_jax import modes, reconstruct
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import templates
-from pixel2mesh_jax.models.build import make_template
-from pixel2mesh_jax.report import held_out, page, preview
-from pixel2mesh_jax.structures import Batch, Outputs
-from pixel2mesh_jax.training import checkpoints, evaluate, loop, scalars, start
+from pixel2mesh_jax.training import devices
 
 MODES = ("train", "eval", "reconstruct", "import")
 BAD_INPUT = 2  # exit code
-REPORT_SAMPLES = 6  # held-out views pictured in report.html
 EXAMPLES = {"config": "configs/rgbd.py:tiny", "workdir": "runs/rgbd"}
 
 FLAGS = flags.FLAGS
@@ -124,13 +115,16 @@ def main(arguments: list[str]) -> None:
             raise InputError(f"--{name} is missing; for example --{name} {example}")
     logging.set_verbosity(logging.WARNING)  # Orbax and JAX tell every detail
     _keep_compiled_programs()
-    modes = {
-        "train": _train,
-        "eval": _evaluate,
+    if FLAGS.config.get("distributed"):
+        _join_processes()
+    run_mode = {
+        "train": modes.train,
+        "eval": modes.evaluate,
         "reconstruct": _reconstruct,
-        "import": _import,
+        "import": modes.import_weights,
     }
-    modes[FLAGS.mode](FLAGS.config, pathlib.Path(FLAGS.workdir), Console())
+    console = Console(quiet=not devices.is_first_process())
+    run_mode[FLAGS.mode](FLAGS.config, pathlib.Path(FLAGS.workdir), console)
 
 
 def _keep_compiled_programs():
@@ -140,161 +134,32 @@ def _keep_compiled_programs():
         jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
-def _train(config, workdir, console):
-    info, train_batches, eval_batches = _dataset(config)
-    data = loop.Data(
-        categories=info.categories,
-        train=train_batches,
-        validate=lambda: eval_batches("val", config.eval_limit),
-        num_validate=_count(info, "val", config.eval_limit),
-    )
-    loop.train(config, workdir, data, draw=_draw, console=console)
-
-
-def _evaluate(config, workdir, console):
-    chosen = protocols.parse(config.eval.protocol)
-    predict, _ = checkpoints.load_predictor(workdir, config)
-    info, _, eval_batches = _dataset(config)
-    template = make_template(config)
-    split, limit = config.eval.split, config.eval.limit
-    scores = evaluate.evaluate(
-        predict,
-        eval_batches(split, limit),
-        categories=info.categories,
-        num_examples=_count(info, split, limit),
-        template_vertices=templates.finest_vertices(template),
-        template_faces=np.asarray(template.levels[-1].faces),
-        protocols=chosen,
-        console=console,
-    )
-    metrics = {"dataset": config.dataset, "split": split, "limit": limit, **scores}
-    evaluate.write_metrics(workdir, metrics)
-    evaluate.print_table(metrics, console)
-    shown = eval_batches(split, REPORT_SAMPLES)
-    samples = held_out.report_samples(predict, shown, info.categories, split)
-    _write_report(config, workdir, metrics, samples)
-    _say(console, f"Wrote report.html and metrics.json, .csv, .md to {workdir}")
+def _join_processes():
+    """Before anything touches a device."""
+    if FLAGS.mode != "train":
+        raise InputError(
+            f"distributed=true is for --mode train; --mode {FLAGS.mode} runs in one "
+            "process."
+        )
+    devices.join_processes()
 
 
 def _reconstruct(config, workdir, console):
     if FLAGS.input is None:
         raise InputError("--input is missing; for example --input photo.png")
-    predict, _ = checkpoints.load_predictor(workdir, config)
-    written = reconstruct.reconstruct(
-        predict,
-        FLAGS.input,
-        FLAGS.output,
-        image_size=config.image_size,
-        inputs=config.inputs,
+    modes.reconstruct(
+        config,
+        workdir,
+        console,
+        source=FLAGS.input,
+        output=FLAGS.output,
+        estimate_depth=FLAGS.estimate_depth,
         depth=FLAGS.depth,
         intrinsics=FLAGS.intrinsics,
-        estimate=_estimate(config),
         matting=FLAGS.matting,
         fit=FLAGS.fit,
         file_format=FLAGS.format,
         stages=FLAGS.stages,
-    )
-    _say(console, f"Wrote {len(written)} reconstructions to {FLAGS.output}")
-
-
-def _estimate(config):
-    """The function that guesses depth, if the command line asks for one."""
-    if FLAGS.estimate_depth == "none":
-        return None
-    from data_pipelines import depth_estimation
-
-    _check_encoding(config)
-    estimator = depth_estimation.load_estimator(FLAGS.estimate_depth)
-    return functools.partial(depth_estimation.estimate_depth, estimator=estimator)
-
-
-def _check_encoding(config):
-    """Estimated depth knows no metres."""
-    if "depth" in config.inputs and config.model.depth_encoding != "disparity":
-        raise InputError(
-            f"model.depth_encoding {config.model.depth_encoding!r} needs depth in "
-            "metres, which an estimate does not give; use 'disparity'"
-        )
-
-
-def _import(config, workdir, console):
-    count = start.import_run(config, workdir)
-    _say(console, f"Wrote {count:,} parameters of {config.init_from} to {workdir}")
-
-
-def _say(console, text):
-    console.print(text, soft_wrap=True, highlight=False)
-
-
-def _dataset(config):
-    """Description of the dataset, training batches from a step on, one eval pass."""
-    from data_pipelines import input_pipeline
-
-    where = (config.dataset, config.data_dir)
-    info = input_pipeline.dataset_info(*where)
-    needs = [name for name in config.inputs if name != "rgb"]
-    if config.model.vertex_colors:
-        needs.append("colors")
-    input_pipeline.check_has(info, needs)
-    if input_pipeline.choose_depth(info, config.depth_source) == "estimated":
-        _check_encoding(config)
-
-    def train_batches(start_step):
-        return input_pipeline.train_batches(
-            *where,
-            batch_size=config.batch_size,
-            image_size=config.image_size,
-            num_points=config.num_points,
-            seed=config.seed,
-            start_step=start_step,
-            color_jitter=config.color_jitter,
-            flip=config.flip,
-            process_index=jax.process_index(),
-            process_count=jax.process_count(),
-            depth_source=config.depth_source,
-        )
-
-    def eval_batches(split, limit):
-        return input_pipeline.eval_batches(
-            *where,
-            split=split,
-            batch_size=config.batch_size,
-            image_size=config.image_size,
-            limit=limit or None,
-            depth_source=config.depth_source,
-        )
-
-    return info, train_batches, eval_batches
-
-
-def _count(info, split, limit):
-    total = info.num_examples.get(split, 0)
-    return min(total, limit) if limit else total
-
-
-def _draw(batch: Batch, outputs: Outputs) -> np.ndarray:
-    """Strip of pictures of the first example of a batch."""
-    mesh = outputs.meshes[-1]
-    return preview.preview(
-        np.asarray(batch.rgb[0]),
-        np.asarray(batch.depth[0]),
-        np.asarray(batch.intrinsics[0]),
-        np.asarray(mesh.vertices[0]),
-        np.asarray(mesh.topology.faces),
-        None if mesh.colors is None else np.asarray(mesh.colors[0]),
-    )
-
-
-def _write_report(config, workdir, metrics, samples):
-    record = workdir / scalars.FILE_NAME
-    page.write_report(
-        workdir / "report.html",
-        title=f"{' + '.join(config.inputs)} to mesh: {config.dataset}",
-        samples=samples,
-        scalars_path=record if record.exists() else None,
-        metrics=metrics,
-        config_text=str(config),
-        command=" ".join(["python -m pixel2mesh_jax.main", *sys.argv[1:]]),
     )
 
 

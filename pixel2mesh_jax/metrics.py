@@ -7,6 +7,7 @@ how they are printed is said in `protocols.py`. Lengths are in the unit of the p
 
 from typing import NamedTuple
 
+import igl
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
@@ -134,15 +135,40 @@ def earth_movers_distance(
     return float(np.mean(distances[linear_sum_assignment(distances)]))
 
 
-def intersection_over_union(
-    predicted: Bool[np.ndarray, " Q"], true: Bool[np.ndarray, " Q"]
-) -> float:
-    """Share of the places inside both among those inside either; 1 if there are none.
+def is_inside(
+    places: Float[np.ndarray, "Q 3"],
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+) -> Bool[np.ndarray, " Q"]:
+    """Whether a closed surface winds around places, also where it overlaps itself.
 
-    An estimate of the volumes if the places are spread evenly.
+    By the generalised winding number (Barill et al., *Fast Winding Numbers for Soups
+    and Clouds*, SIGGRAPH 2018), of either sign: a mesh turned inside out has the same
+    inside.
     """
-    union = np.count_nonzero(predicted | true)
-    return np.count_nonzero(predicted & true) / union if union else 1.0
+    winding = igl.fast_winding_number(
+        np.asarray(vertices, np.float64),
+        np.asarray(faces, np.int64),
+        np.asarray(places, np.float64),
+    )
+    return np.abs(winding) > 0.5
+
+
+def intersection_over_union(
+    predicted: Bool[np.ndarray, " Q"],
+    true: Bool[np.ndarray, " Q"],
+    volumes: Float[np.ndarray, " Q"] | None = None,
+) -> float:
+    """Volume inside of both over the volume inside of either; 1 if both are empty.
+
+    Args:
+      predicted: whether each place lies inside the prediction.
+      true: the same for the truth.
+      volumes: that the places stand for; equal if None.
+    """
+    volumes = np.ones(len(true)) if volumes is None else volumes
+    union = float(np.sum(volumes[predicted | true]))
+    return float(np.sum(volumes[predicted & true])) / union if union > 0 else 1.0
 
 
 def _tree(points):

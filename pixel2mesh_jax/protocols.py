@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 
 from pixel2mesh_jax import metrics
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import surface, winding
+from pixel2mesh_jax.geometry import surface, voxels
 
 Scores = dict[str, float]
 Vertices = Float[np.ndarray, "V 3"]
@@ -55,20 +55,32 @@ class Prediction(NamedTuple):
     normals: Float[np.ndarray, "N 3"] | None = None
 
 
+class Solid(NamedTuple):
+    """The inside of a shape, looked at in many places.
+
+    Attributes:
+      places: positions, metres, camera frame.
+      inside: whether they lie inside.
+      volumes: that they stand for, in any unit.
+    """
+
+    places: Float[np.ndarray, "Q 3"]
+    inside: Bool[np.ndarray, " Q"]
+    volumes: Float[np.ndarray, " Q"]
+
+
 class Truth(NamedTuple):
     """What is known of a true shape; metres, camera frame.
 
     Attributes:
       tree: points on the surface.
       normals: normals there; the sign may be arbitrary.
-      places: points spread evenly around the shape, or None.
-      inside: whether they lie inside it, or None.
+      solid: what is known of its inside, or None.
     """
 
     tree: cKDTree
     normals: Float[np.ndarray, "P 3"]
-    places: Float[np.ndarray, "Q 3"] | None = None
-    inside: Bool[np.ndarray, " Q"] | None = None
+    solid: Solid | None = None
 
 
 class Column(NamedTuple):
@@ -128,9 +140,33 @@ def parse(names: str | Sequence[str]) -> tuple[str, ...]:
     return found
 
 
-def truth(points: Float[np.ndarray, "P 3"], normals: Float[np.ndarray, "P 3"]) -> Truth:
-    """A true shape of which points and normals are known."""
-    return Truth(cKDTree(np.asarray(points, np.float64)), normals)
+def truth(
+    points: Float[np.ndarray, "P 3"],
+    normals: Float[np.ndarray, "P 3"],
+    solid: Solid | None = None,
+) -> Truth:
+    """A true shape of which points and normals are known, and perhaps its inside."""
+    return Truth(cKDTree(np.asarray(points, np.float64)), normals, solid)
+
+
+def voxel_solid(
+    occupied: Bool[np.ndarray, "R R R"],
+    intrinsics: Float[np.ndarray, "3 3"],
+    image_shape: tuple[int, int],
+) -> Solid:
+    """The centres of the voxels of a view volume, see `geometry/voxels.py`.
+
+    A voxel spans equal steps in inverse depth and in pixels, so its volume grows with
+    the fourth power of its depth. Parts that are thinner than a voxel are one thick.
+    """
+    index = np.stack(np.indices(occupied.shape), axis=-1).reshape(-1, 3)
+    places = voxels.camera_from_voxel(
+        index.astype(np.float64),
+        np.asarray(intrinsics, np.float64),
+        image_shape,
+        len(occupied),
+    )
+    return Solid(places, occupied.ravel(), places[:, 2] ** 4)
 
 
 def box_scale(points: Float[np.ndarray, "P 3"]) -> float:
@@ -192,9 +228,10 @@ def _occupancy(predicted: Prediction, true: Truth) -> Scores:
         "chamfer_l2": metrics.chamfer(matches) / 2,
         "normal_consistency": metrics.absolute_normal_consistency(cosines),
     }
-    if true.places is not None:
-        inside = winding.is_inside(true.places, predicted.vertices, predicted.faces)
-        scores["iou"] = metrics.intersection_over_union(np.asarray(inside), true.inside)
+    if true.solid is not None:
+        places, inside, volumes = true.solid
+        found = metrics.is_inside(places, predicted.vertices, predicted.faces)
+        scores["iou"] = metrics.intersection_over_union(found, inside, volumes)
     return scores
 
 
@@ -255,7 +292,8 @@ PROTOCOLS: Mapping[str, Protocol] = {
     "occupancy": Protocol(
         f"{NUM_OCCUPANCY_SAMPLES:,} points of the predicted surface against the true "
         "points: half the sum of the mean distances (L1, metres) and of the mean "
-        "squared distances (L2), mean |cosine| of the normals; IoU of the volumes.",
+        "squared distances (L2), mean |cosine| of the normals; IoU of the volumes, in "
+        "the centres of the true voxels.",
         _100k,
         _occupancy,
         (
@@ -264,7 +302,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             Column("normal_consistency", "|normals| %", 1e2, 2, higher_is_better=True),
             Column("iou", "IoU %", 1e2, 2, higher_is_better=True),
         ),
-        {"iou": "places known to lie inside or outside of the true shape"},
+        {"iou": "voxels (build the data set with --voxels 48)"},
     ),
     "emd": Protocol(
         f"Earth mover's distance of {NUM_EMD_POINTS} points of the predicted surface "

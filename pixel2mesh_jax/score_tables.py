@@ -148,7 +148,7 @@ def notes(run: Mapping, protocol: str) -> list[str]:
         found.append(f"Left out, no samples: {names}.")
     for score, need in protocols.PROTOCOLS[protocol].needs.items():
         if own["per_category"] and score not in own["mean_over_samples"]:
-            found.append(f"No {score}: it needs {need}, which the data do not hold.")
+            found.append(f"No {score}: the data lack what it needs, {need}.")
     return found + _about_published(run, protocol)
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 Array = jax.Array | np.ndarray
 
@@ -31,6 +31,8 @@ class Batch(NamedTuple):
       colors: surface colours (sRGB in [0, 1]) at `points`.
       category: index into the category names of the dataset.
       weight: 1 for a real example, 0 for one that only fills up the batch.
+      voxels: occupancy of the view volume, see `geometry/voxels.py`; None where it is
+        not known, and in training.
     """
 
     rgb: Float[Array, "B H W 3"]
@@ -42,6 +44,7 @@ class Batch(NamedTuple):
     colors: Float[Array, "B P 3"]
     category: Int[Array, " B"]
     weight: Float[Array, " B"]
+    voxels: Bool[Array, "B R R R"] | None = None
 
 
 class MeshTopology(NamedTuple):

@@ -24,6 +24,7 @@ GEOMETRY = SCHEMA | {"geometry"}
 SCORES = {"metrics", "protocols", "published", "score_tables", "run_tables"}
 CORE = GEOMETRY | SCORES | {"losses", "objectives", "models"}
 FILES = {"atomic_files"}
+MODES = CORE | {"training", "io", "report", "reconstruct", "data_pipelines"}
 MAY_IMPORT = {
     "errors": set(),
     "structures": set(),
@@ -45,7 +46,8 @@ MAY_IMPORT = {
     "reconstruct": CORE | FILES | {"training", "io", "report"},
     "data_pipelines": GEOMETRY | FILES | {"io"},
     "configs": SCHEMA,
-    "main": CORE | {"training", "io", "report", "reconstruct", "data_pipelines"},
+    "modes": MODES,
+    "main": MODES | {"modes"},
     "compare": CORE | FILES | {"training", "io", "report", "data_pipelines"},
 }
 

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import trimesh
 from scipy.spatial import cKDTree
 
 from pixel2mesh_jax import metrics
@@ -150,6 +151,43 @@ def test_intersection_over_union_of_shifted_boxes():
     nothing = np.zeros(4, bool)
     assert metrics.intersection_over_union(nothing, nothing) == 1
     assert metrics.intersection_over_union(nothing, ~nothing) == 0
+
+
+BOX = trimesh.creation.box((1.0, 1.2, 1.4))
+PLACES = np.random.default_rng(0).uniform(-1, 1, (500, 3))
+IN_BOX = np.all(np.abs(PLACES) < np.array([0.5, 0.6, 0.7]), axis=1)
+
+
+def test_inside_of_a_box_and_of_the_same_box_inside_out():
+    np.testing.assert_array_equal(
+        metrics.is_inside(PLACES, BOX.vertices, BOX.faces), IN_BOX
+    )
+    np.testing.assert_array_equal(
+        metrics.is_inside(PLACES, BOX.vertices, BOX.faces[:, ::-1]), IN_BOX
+    )
+
+
+def test_overlapping_parts_are_one_solid():
+    moved = BOX.copy().apply_translation([0.3, 0, 0])
+    both = trimesh.util.concatenate([BOX, moved])
+    in_moved = np.all(np.abs(PLACES - [0.3, 0, 0]) < [0.5, 0.6, 0.7], axis=1)
+    np.testing.assert_array_equal(
+        metrics.is_inside(PLACES, both.vertices, both.faces), IN_BOX | in_moved
+    )
+
+
+def test_the_hole_of_a_torus_is_outside():
+    torus = trimesh.creation.torus(0.6, 0.2, 64, 64)
+    radius = np.hypot(np.hypot(PLACES[:, 0], PLACES[:, 1]) - 0.6, PLACES[:, 2])
+    clear = np.abs(radius - 0.2) > 0.01  # the torus is faceted
+    inside = metrics.is_inside(PLACES, torus.vertices, torus.faces)
+    np.testing.assert_array_equal(inside[clear], (radius < 0.2)[clear])
+
+
+def test_places_count_as_much_as_the_volumes_that_they_stand_for():
+    predicted, true = np.array([True, True]), np.array([True, False])
+    iou = metrics.intersection_over_union(predicted, true, np.array([3.0, 1.0]))
+    assert iou == 0.75
 
 
 def recorded_points(recorded, prefix=""):

@@ -6,6 +6,7 @@ import trimesh
 
 from pixel2mesh_jax import metrics, protocols
 from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.protocols import PROTOCOLS
 
 BOX = trimesh.creation.box((1.0, 1.0, 1.0))
@@ -96,12 +97,27 @@ def test_mesh_rcnn_scores_are_those_of_the_enlarged_points():
 def test_iou_is_of_places_inside_and_absent_without_any():
     true = truth_of(BOX)
     assert "iou" not in score("occupancy", BOX, true)
-    places = np.random.default_rng(0).uniform(-1, 1, (2000, 3)).astype(np.float32)
+    places = np.random.default_rng(0).uniform(-1, 1, (2000, 3))
     inside = np.all(np.abs(places) < 0.5, axis=1)
-    true = true._replace(places=places, inside=inside)
+    true = true._replace(solid=protocols.Solid(places, inside, np.ones(2000)))
     assert score("occupancy", BOX, true)["iou"] == 1
     shifted = BOX.copy().apply_translation([0.5, 0, 0])
     assert score("occupancy", shifted, true)["iou"] == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_volumes_of_voxels_add_up_to_those_of_solids():
+    """Two balls, one behind the other: seen from the camera the far voxels are few."""
+    intrinsics = camera.r2n2_intrinsics(64)
+    empty = protocols.voxel_solid(np.zeros((96, 96, 96), bool), intrinsics, (64, 64))
+    balls = [np.array([-0.05, 0, -0.7]), np.array([0.05, 0, -0.9])]
+    near, far = (
+        np.linalg.norm(empty.places - middle, axis=1) < 0.1 for middle in balls
+    )
+    assert np.sum(near) > 1.5 * np.sum(far)
+    volumes = [np.sum(empty.volumes[inside]) for inside in (near, far)]
+    np.testing.assert_allclose(volumes[0], volumes[1], rtol=0.02)
+    iou = metrics.intersection_over_union(near, near | far, empty.volumes)
+    np.testing.assert_allclose(iou, 0.5, rtol=0.02)
 
 
 def test_occupancy_chamfer_is_half_of_both_directions():

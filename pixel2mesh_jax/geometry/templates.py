@@ -25,7 +25,8 @@ ICOSPHERE_SUBDIVISIONS = 2  # 162 vertices
 CAMERA_SPHERE_RADIUS = P2M_SCALE
 CAMERA = (0.0, 0.0, 0.0)
 SPHERE = (1.0, 1.0, 1.0)
-# peterjheile/Pixel2Mesh2: the sphere that paper 001 deforms is flat along z (FACTS 1.3).
+# peterjheile/Pixel2Mesh2: the sphere that paper 001 deforms is flat along z
+# (FACTS 1.3).
 FLATTENED = (1.0, 1.0, 0.8)
 
 

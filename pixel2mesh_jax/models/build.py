@@ -146,6 +146,8 @@ def _make_pixel2mesh(config):
 def _make_pixel2mesh2(config):
     model = config.model
     check("model.operator", model.operator, graph.OPERATORS)
+    check("model.pooling", model.pooling, ("half_pixel",))
+    check("model.camera", model.camera, ("sample",))
     return Pixel2Mesh2(
         encoder=make_encoder(config),
         inputs=tuple(config.inputs),
@@ -165,6 +167,7 @@ def _make_pixel2mesh2(config):
 def _make_refinement(config):
     model = config.model
     check("model.pooling", model.pooling, refinement.POOLINGS)
+    check("model.camera", model.camera, ("sample",))
     if model.vertex_colors or model.decoder != "none":
         raise InputError(
             "model.family 'refinement' has neither vertex_colors nor a decoder."

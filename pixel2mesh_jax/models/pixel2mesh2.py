@@ -106,6 +106,9 @@ class Pixel2Mesh2(nn.Module):
 class GraphDeformer(nn.Module):
     """Node features to offsets: a convolution, residual blocks, a convolution.
 
+    The last one starts at zero, so an untrained network leaves the mesh alone: with
+    random weights it throws the vertices metres away and turns the mesh inside out.
+
     Attributes:
       features: channels of all hidden layers.
       num_blocks: residual blocks of two convolutions each.
@@ -133,7 +136,8 @@ class GraphDeformer(nn.Module):
             length=self.num_blocks,
         )
         hidden, _ = stack(self.operator, self.dtype, name="blocks")(hidden, level)
-        out = GraphConv(3, self.operator, self.dtype, name="conv_out")
+        zeros = nn.initializers.zeros
+        out = GraphConv(3, self.operator, self.dtype, zeros, name="conv_out")
         return out(level, hidden).nodes.astype(jnp.float32)
 
 

@@ -119,28 +119,29 @@ def _representations(protocols, vertices, faces):
 
 
 def _real_samples(outputs, batch):
-    """(vertices, faces, points, normals, category) of the rows that are no filling."""
+    """(vertices, faces, truth, category) of the rows that are no filling."""
     mesh = outputs.meshes[-1]
     vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.topology.faces)
     return [
-        (
-            vertices[row],
-            faces,
-            batch.points[row],
-            batch.normals[row],
-            int(batch.category[row]),
-        )
+        (vertices[row], faces, _truth(batch, row), int(batch.category[row]))
         for row in np.flatnonzero(np.asarray(batch.weight) > 0)
     ]
 
 
-def _score_sample(protocols, baseline, vertices, faces, points, normals, category):
+def _truth(batch, row):
+    solid = None
+    if batch.voxels is not None:
+        shape = batch.rgb.shape[1:3]
+        solid = named.voxel_solid(batch.voxels[row], batch.intrinsics[row], shape)
+    return named.truth(batch.points[row], batch.normals[row], solid)
+
+
+def _score_sample(protocols, baseline, vertices, faces, true, category):
     """Category, scores of the prediction and of the template; both by protocol."""
     if not np.isfinite(vertices).all():
         raise FloatingPointError(
             "A predicted vertex is not finite; the model has diverged."
         )
-    true = named.truth(points, normals)
     predicted = _representations(protocols, vertices, faces)
     return category, _scores(predicted, true), _scores(baseline, true)
 

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -32,8 +33,9 @@ class Data(NamedTuple):
 
     Attributes:
       categories: names that `Batch.category` indexes.
-      train: batches from a given step on; a function of (seed, step).
-      validate: one pass over the validation examples.
+      train: full batches from a given step on, a function of (seed, step); of each,
+        the part of this process.
+      validate: one pass over the validation examples, the same in every process.
       num_validate: how many those are; 0 leaves validation out.
     """
 
@@ -65,31 +67,33 @@ def train(
       console: where the progress bar goes.
 
     Raises:
-      InputError: a config that cannot be trained, or a checkpoint of another model.
+      InputError: a config that cannot be trained, a checkpoint of another model, or a
+        batch that is not full.
       FloatingPointError: a scalar is not finite; named in the message.
     """
-    console = console or Console()
+    console = console or Console(quiet=not devices.is_first_process())
     workdir = pathlib.Path(workdir)
     shardings = devices.make_shardings(config.batch_size)
     model, tx = make_model(config), make_optimizer(config)
     template = jax.device_put(make_template(config), shardings.replicated)
     step_fn = compile_steps(config, model, tx, shardings)
-    predict = jax.jit(states.make_predict(model))
+    predict = jax.jit(states.make_predict(model), out_shardings=shardings.replicated)
     workdir.mkdir(parents=True, exist_ok=True)
     with ckpt.open_checkpoints(workdir) as saved:
         state = start_state(config, model, tx, template, shardings.replicated, saved)
         start = int(state.step)
         _announce(console, workdir, config, start, state)
-        ckpt.save_config(workdir, config)
+        if devices.is_first_process():
+            ckpt.save_config(workdir, config)
         with (
-            scalars.Scalars(workdir, start) as record,
+            scalars.open_record(workdir, start) as record,
             _progress(console) as progress,
         ):
             show = _shower(progress, start, config.num_steps)
             log = scalars.StepLog(record, config.log_every, show)
             batches = data.train(start)
             for step in range(start + 1, config.num_steps + 1):
-                batch = devices.put_batch(next(batches), shardings)
+                batch = devices.put_batch(_full(next(batches)), shardings)
                 state, values = step_fn(step)(state, batch, template)
                 log.add(step, values)
                 if is_due(step, config.checkpoint_every, config.num_steps):
@@ -165,14 +169,31 @@ def validate(
     step: int,
     draw: Draw | None,
 ) -> dict[str, float] | None:
-    """Scores the validation split, records the means, draws the first example."""
+    """Scores the validation split, records the means, draws the first example.
+
+    All processes predict, the first one scores; all return the same.
+    """
     if data.num_validate == 0:
         return None
     batches = data.validate()
     first = next(batches)
+    if draw is not None:
+        record.write_picture(step, "prediction", draw(first, predict(first)))
+    batches, chamfer = itertools.chain([first], batches), math.nan
+    if devices.is_first_process():
+        scores = _score(predict, batches, data, template)
+        record.write(step, {f"val/{name}": value for name, value in scores.items()})
+        chamfer = float(scores["chamfer"])
+    else:
+        for batch in batches:
+            predict(batch)
+    return {ckpt.METRIC: devices.of_first_process(chamfer)}
+
+
+def _score(predict, batches, data, template):
     metrics = evaluate.evaluate(
         predict,
-        itertools.chain([first], batches),
+        batches,
         categories=data.categories,
         num_examples=data.num_validate,
         template_vertices=templates.finest_vertices(template),
@@ -180,11 +201,7 @@ def validate(
         protocols=(VALIDATION_PROTOCOL,),
         console=Console(quiet=True),
     )
-    scores = metrics["protocols"][VALIDATION_PROTOCOL]["mean_over_samples"]
-    record.write(step, {f"val/{name}": value for name, value in scores.items()})
-    if draw is not None:
-        record.write_picture(step, "prediction", draw(first, predict(first)))
-    return {ckpt.METRIC: float(scores["chamfer"])}
+    return metrics["protocols"][VALIDATION_PROTOCOL]["mean_over_samples"]
 
 
 def is_due(step: int, every: int, last: int) -> bool:
@@ -192,9 +209,19 @@ def is_due(step: int, every: int, last: int) -> bool:
     return step == last or (every > 0 and step % every == 0)
 
 
+def _full(batch: Batch) -> Batch:
+    """The same batch; the training step cannot leave examples out."""
+    if not np.all(batch.weight == 1):
+        raise InputError(
+            f"A training batch has weights {np.unique(batch.weight)}; expected 1, for "
+            "every example is trained on."
+        )
+    return batch
+
+
 def _bind(predict, state, template, shardings) -> Predict:
     def bound(batch: Batch) -> Outputs:
-        batch = devices.put_batch(batch, shardings)
+        batch = devices.put_shared_batch(batch, shardings)
         return predict(state.params, state.batch_stats, batch, template)
 
     return bound

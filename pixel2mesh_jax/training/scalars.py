@@ -10,6 +10,8 @@ import jax
 import numpy as np
 import tensorboardX
 
+from pixel2mesh_jax.training.devices import is_first_process
+
 FILE_NAME = "metrics.jsonl"
 
 
@@ -49,11 +51,34 @@ class Scalars:
         self._board.add_image(name, picture, step, dataformats="HWC")
 
 
-class StepLog:
-    """Checks and records the scalars of training steps, one step behind.
+class Unwritten(Scalars):
+    """For the processes that do not write the record of the run."""
 
-    The values of a step are read when the next one has been dispatched, so the device
-    never waits for the host.
+    def __init__(self):
+        """Opens nothing."""
+
+    def __exit__(self, *error: object) -> None:
+        """Closes nothing."""
+
+    def write(self, step: int, scalars: dict[str, float]) -> None:
+        """Writes nothing."""
+
+    def write_picture(self, step: int, name: str, picture: np.ndarray) -> None:
+        """Shows nothing."""
+
+
+def open_record(workdir: str | os.PathLike, start_step: int) -> Scalars:
+    """The record of a run, which the first process alone writes."""
+    return Scalars(workdir, start_step) if is_first_process() else Unwritten()
+
+
+class StepLog:
+    """Checks and records the scalars of training steps, a few steps behind.
+
+    They stay on the device until the step after one that is recorded has been
+    dispatched, and are then fetched together: the device never waits for the host, and
+    the host waits once per `log_every` steps. Every process reads the same steps, so
+    all of them stop at the same one.
     """
 
     def __init__(self, record: Scalars, log_every: int, show: Callable):
@@ -61,24 +86,23 @@ class StepLog:
         self._record = record
         self._log_every = log_every
         self._show = show
-        self._pending = None
+        self._pending = []
 
     def add(self, step: int, scalars: dict[str, jax.Array]) -> None:
-        """Notes a dispatched step and reads the one before it."""
-        self.flush()
-        self._pending = (step, scalars)
+        """Notes a dispatched step; reads those before it if the last is recorded."""
+        if self._pending and self._pending[-1][0] % self._log_every == 0:
+            self.flush()
+        self._pending.append((step, scalars))
 
     def flush(self) -> None:
-        """Reads the last step; raises FloatingPointError if it is not finite."""
-        if self._pending is None:
-            return
-        step, scalars = self._pending
-        self._pending = None
-        values = {name: float(value) for name, value in scalars.items()}
-        check_finite(step, values)
-        self._show(step, values)
-        if step % self._log_every == 0:
-            self._record.write(step, values)
+        """Reads all steps; raises FloatingPointError if one is not finite."""
+        pending, self._pending = jax.device_get(self._pending), []
+        for step, scalars in pending:
+            values = {name: float(value) for name, value in scalars.items()}
+            check_finite(step, values)
+            self._show(step, values)
+            if step % self._log_every == 0:
+                self._record.write(step, values)
 
 
 def check_finite(step: int, scalars: dict[str, float]) -> None:

@@ -70,6 +70,8 @@ def make_train_step(
 ) -> Callable[[TrainState, Batch, Template], tuple[TrainState, Terms]]:
     """Returns `train_step(state, batch, template) -> (state, scalars)`, ready to jit.
 
+    All examples of the batch count alike, whatever their weight.
+
     Args:
       model: maps a batch to `Outputs`.
       objective: weighted loss terms of (outputs, batch, random key), by name.
@@ -80,6 +82,8 @@ def make_train_step(
 
     def train_step(state, batch, template):
         key = jax.random.fold_in(jax.random.key(seed), state.step)
+        # Full batches: a sum of weights that is known needs no exchange of its own.
+        batch = batch._replace(weight=jnp.ones_like(batch.weight))
 
         def loss_fn(params):
             variables = {"params": params, "batch_stats": state.batch_stats}

@@ -11,26 +11,7 @@ then 14, 14 and 15 graph convolutions. `weights_0` belongs to the vertex itself,
 
 from pixel2mesh_jax.weights.matching import Format, Rule
 
-ENCODER_LAYERS = (
-    "conv0_1",
-    "conv0_2",
-    "conv1_1",
-    "conv1_2",
-    "conv1_3",
-    "conv2_1",
-    "conv2_2",
-    "conv2_3",
-    "conv3_1",
-    "conv3_2",
-    "conv3_3",
-    "conv4_1",
-    "conv4_2",
-    "conv4_3",
-    "conv5_1",
-    "conv5_2",
-    "conv5_3",
-    "conv5_4",
-)
+ENCODER_BLOCKS = (2, 3, 3, 3, 3, 4)  # convolutions of each, "conv0_1" to "conv5_4"
 NUM_STAGES = 3
 NUM_BLOCKS = 6  # residual blocks per stage, of two graph convolutions
 GRAPH_VARIABLES = {"own": "weights_0", "neighbor": "weights_1", "bias": "bias"}
@@ -52,8 +33,13 @@ def graph_layers() -> list[str]:
 
 
 def _encoder_rules():
+    layers = [
+        f"conv{block}_{index}"
+        for block, count in enumerate(ENCODER_BLOCKS)
+        for index in range(1, count + 1)
+    ]
     rules = []
-    for number, layer in enumerate(ENCODER_LAYERS):
+    for number, layer in enumerate(layers):
         variable = f"gcn/Conv2D_{number}" if number else "gcn/Conv2D"
         rules += [
             Rule(f"encoder/{layer}/kernel", f"{variable}/W"),

@@ -3,6 +3,7 @@
 import itertools
 import re
 
+import jax
 import numpy as np
 import PIL.Image
 import pytest
@@ -18,8 +19,9 @@ NUM_POINTS = 200  # stored surface points, except where a test counts otherwise
 COUNTS = {"train": 7, "val": 5}
 
 
-def write_dataset(folder, name, point_counts):
+def write_dataset(folder, name, point_counts, num_voxels=0):
     """Balls beside the optical axis; with depth, without colours."""
+    options = views.Options(size=SIZE, voxels=num_voxels)
     info = tfds.core.DatasetInfo(
         builder=tfds.core.DatasetIdentity(
             name=name,
@@ -27,7 +29,7 @@ def write_dataset(folder, name, point_counts):
             data_dir=str(folder / name / "1.0.0"),
             module_name=__name__,
         ),
-        features=shards.features(("ball", "egg"), views.Options(size=SIZE)),
+        features=shards.features(("ball", "egg"), options),
         metadata=tfds.core.MetadataDict(
             has_depth=True, has_colors=False, image_size=SIZE
         ),
@@ -37,6 +39,11 @@ def write_dataset(folder, name, point_counts):
     writer.initialize_splits(list(COUNTS))
     for split, count in COUNTS.items():
         records = [make_record(split, index, point_counts) for index in range(count)]
+        if num_voxels:
+            layer = np.eye(num_voxels, dtype=np.uint8)
+            records = [
+                {**row, "voxels": np.stack([layer] * num_voxels)} for row in records
+            ]
         writer.add_examples({split: records})
     writer.close_all()
 
@@ -104,12 +111,22 @@ def test_shapes_types_and_ranges(tiny_dir):
     assert batch.intrinsics.shape == (4, 3, 3)
     assert batch.points.shape == batch.normals.shape == batch.colors.shape == (4, 30, 3)
     assert batch.category.dtype == np.int32
-    assert all(x.dtype == np.float32 for x in batch if x is not batch.category)
+    numbers = [x for x in batch if x is not None and x is not batch.category]
+    assert all(x.dtype == np.float32 for x in numbers)
     assert batch.rgb.min() >= 0
     assert batch.rgb.max() <= 1
     np.testing.assert_array_equal(batch.rgb[batch.mask == 0], 1)  # white
     np.testing.assert_array_equal(batch.colors, 0.5)  # none recorded: grey
     np.testing.assert_array_equal(batch.weight, 1)
+
+
+def test_voxels_are_there_for_evaluation_where_the_data_have_them(tiny_dir, tmp_path):
+    write_dataset(tmp_path, "solid_shapes", point_counts=(50,), num_voxels=6)
+    solid = evaluate(tmp_path, "solid_shapes")[0]
+    assert solid.voxels.shape == (2, 6, 6, 6)
+    np.testing.assert_array_equal(solid.voxels[0, 0], np.eye(6, dtype=bool))
+    assert evaluate(tiny_dir)[0].voxels is None
+    assert train(tiny_dir, 1)[0].voxels is None
 
 
 @pytest.mark.parametrize("start", [1, 2, 5])
@@ -149,8 +166,8 @@ def test_two_processes_together_equal_one(tiny_dir):
         for i in range(2)
     ]
     for whole, first, second in zip(train(tiny_dir, 4, **options), *parts, strict=True):
-        joined = [np.concatenate(pair) for pair in zip(first, second, strict=True)]
-        assert_equal(whole, whole._make(joined))
+        joined = jax.tree.map(lambda *pair: np.concatenate(pair), first, second)
+        assert_equal(whole, joined)
 
 
 def test_batch_size_must_be_divisible(tiny_dir):

@@ -46,6 +46,16 @@ def test_points_behind_the_camera_stay_finite():
     assert np.isfinite(camera.project(points, INTRINSICS)).all()
 
 
+def test_lines_through_the_camera_mirror_what_is_behind_it():
+    intrinsics = camera.pinhole(100, 50, 50)
+    points = np.float32([[0.1, 0.2, -0.8], [-0.3, 0.1, -1.2], [0, 0.4, -0.5]])
+    seen = camera.project_lines(points, intrinsics)
+    np.testing.assert_allclose(seen, camera.project(points, intrinsics))
+    np.testing.assert_allclose(camera.project_lines(-points, intrinsics), seen)
+    in_plane = camera.project_lines(points * np.float32([1, 1, 0]), intrinsics)
+    assert np.isfinite(in_plane).all()
+
+
 def test_projecting_an_unprojected_depth_map_gives_the_pixel_grid():
     depth = np.random.default_rng(0).uniform(0.5, 1.5, (6, 8)).astype(np.float32)
     intrinsics = camera.pinhole(9.0, 3.4, 2.7)

@@ -106,6 +106,52 @@ def test_missing_file(tmp_path):
         dat.load_points(tmp_path / "00.dat")
 
 
+OCTAHEDRON = np.array(
+    [[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], np.float32
+)
+
+
+def octahedron_file():
+    """Contents as in the released file: every edge with both opposite corners."""
+    wings = [
+        (a, b, *(c for c in range(6) if c // 2 not in (a // 2, b // 2)))
+        for a in range(6)
+        for b in range(a)
+        if a // 2 != b // 2
+    ]
+    wings = np.array(wings, np.int32)
+    return [OCTAHEDRON, [], [], [], [wings[:, :2], wings[:0, :2]], [wings], [], []]
+
+
+def test_the_ellipsoid_file_gives_vertices_faces_and_parents(tmp_path):
+    (tmp_path / "x.dat").write_bytes(pickle.dumps(octahedron_file(), protocol=4))
+    ellipsoid = dat.load_ellipsoid(tmp_path / "x.dat")
+    np.testing.assert_array_equal(ellipsoid.vertices, OCTAHEDRON)
+    expected = sorted((a, b, c) for a in (0, 1) for b in (2, 3) for c in (4, 5))
+    assert sorted(map(tuple, ellipsoid.faces.tolist())) == expected
+    assert [len(rows) for rows in ellipsoid.parents] == [12, 0]
+
+
+def broken(change):
+    contents = octahedron_file()
+    if change == "short":
+        return contents[:3]
+    if change == "points":
+        return np.zeros((4, 6), np.float32)
+    position = {"fewer_vertices": 0, "no_parents": 4, "flat_wings": 5}[change]
+    contents[position] = {0: OCTAHEDRON[:5], 4: None, 5: [np.arange(4)]}[position]
+    return contents
+
+
+@pytest.mark.parametrize(
+    "change", ["short", "points", "fewer_vertices", "no_parents", "flat_wings"]
+)
+def test_other_files_are_no_ellipsoid(tmp_path, change):
+    (tmp_path / "x.dat").write_bytes(pickle.dumps(broken(change), protocol=4))
+    with pytest.raises(InputError, match=r"x\.dat: .*(ellipsoid|vertices)"):
+        dat.load_ellipsoid(tmp_path / "x.dat")
+
+
 @pytest.mark.data
 def test_development_samples(data_dir):
     paths = sorted(data_dir.glob("shapenet_sample/p2m/*/*/rendering/*.dat"))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from pixel2mesh_jax import metrics, protocols
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import templates
+from pixel2mesh_jax.geometry import camera, templates
 from pixel2mesh_jax.protocols import PROTOCOLS
 from pixel2mesh_jax.structures import Batch, Mesh, Outputs
 from pixel2mesh_jax.training import evaluate
@@ -130,6 +131,22 @@ def test_template_scores_the_same_as_prediction_and_as_baseline():
         protocols=("pixel2mesh", "surface"),
     )
     assert result["protocols"] == result["baseline"]
+
+
+def test_voxels_give_the_iou_of_the_volumes():
+    """The template against itself, in the view volume of its camera."""
+    batch = batch_of(shifted(0.0, 1), [0], [1])
+    intrinsics = camera.r2n2_intrinsics(2)
+    empty = protocols.voxel_solid(np.zeros((24, 24, 24), bool), intrinsics, (2, 2))
+    inside = metrics.is_inside(empty.places, VERTICES, FACES).reshape(1, 24, 24, 24)
+    assert np.count_nonzero(inside) > 100
+    batch = batch._replace(intrinsics=intrinsics[None], voxels=inside)
+    result = run([batch], protocols=("occupancy",))
+    assert result["protocols"]["occupancy"]["mean_over_samples"]["iou"] == 1
+    moved = run(
+        [batch], lambda _: outputs_of(shifted(0.1, 1)), protocols=("occupancy",)
+    )
+    assert moved["protocols"]["occupancy"]["mean_over_samples"]["iou"] < 0.9
 
 
 def test_an_empty_split_has_empty_means():

@@ -13,6 +13,8 @@ from rich.console import Console
 from pixel2mesh_jax.training import loop, scalars
 from tests.procedural_views import make_batches
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 CONFIGS = (
     "rgb:tiny",
     "rgb:paper,tiny",

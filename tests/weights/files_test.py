@@ -68,7 +68,7 @@ class Evil:
 def test_programs_in_a_torch_file_are_not_run(tmp_path):
     torch = pytest.importorskip("torch")
     torch.save({"model": Evil(tmp_path / "was_run")}, tmp_path / "x.pt")
-    with pytest.raises(InputError, match="x.pt: not a PyTorch file of tensors alone"):
+    with pytest.raises(InputError, match="not a PyTorch file of tensors alone"):
         load_tensors(tmp_path / "x.pt")
     assert not (tmp_path / "was_run").exists()
 

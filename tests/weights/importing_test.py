@@ -188,10 +188,13 @@ def test_a_checkpoint_of_the_pytorch_program(tmp_path, tensors):
         "total_step_count": 7,
     }
     torch.save(checkpoint, tmp_path / "resnet.pth.tar")
+    torch.save(
+        checkpoint, tmp_path / "old.pth.tar", _use_new_zipfile_serialization=False
+    )
     parallel = {f"module.{name}": value for name, value in state.items()}
     torch.save(parallel, tmp_path / "parallel.pt")
     path = published_files.save_npz(tmp_path / "weights.npz", tensors)
     expected = import_weights(f"pytorch:{path}", fresh_variables())
-    for file in ("resnet.pth.tar", "parallel.pt"):
+    for file in ("resnet.pth.tar", "old.pth.tar", "parallel.pt"):
         imported = import_weights(f"pytorch:{tmp_path / file}", fresh_variables())
         jax.tree.map(np.testing.assert_array_equal, imported, expected)

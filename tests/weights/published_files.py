@@ -5,6 +5,11 @@ import numpy as np
 NUM_BLOCKS = 6
 # Channels and number of the convolutions of the VGG, "conv0_1" to "conv5_4".
 VGG_BLOCKS = ((16, 2), (32, 3), (64, 3), (128, 3), (256, 3), (512, 4))
+# VGG-16 of torchvision: channels of the convolutions, and the max poolings.
+VGG16_LAYERS = (64, 64, "M", 128, 128, "M", 256, 256, 256, "M") + 2 * (
+    *(512, 512, 512),
+    "M",
+)
 
 
 def save_npz(path, tensors):
@@ -80,3 +85,26 @@ def _output_width(layer, hidden, last):
     if layer == "gconv" or layer in ("gcns.0.conv2", "gcns.1.conv2"):
         return 3
     return last if layer == "gcns.2.conv2" else hidden
+
+
+def vgg16_layers():
+    """Number and channels as torchvision counts: a convolution and its ReLU are two."""
+    number = 0
+    for width in VGG16_LAYERS:
+        yield number, width
+        number += 1 if width == "M" else 2
+
+
+def vgg16_tensors(rng, factor):
+    """The state of a torchvision VGG-16, narrower by `factor`."""
+    tensors, channels = {"classifier.0.weight": np.zeros((4, 4), np.float32)}, 3
+    for number, width in vgg16_layers():
+        if width == "M":
+            continue
+        shape = (width // factor, channels, 3, 3)
+        kernel = rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
+        tensors[f"features.{number}.weight"] = kernel.astype(np.float32)
+        bias = 0.1 * rng.standard_normal(shape[0])
+        tensors[f"features.{number}.bias"] = bias.astype(np.float32)
+        channels = shape[0]
+    return tensors

@@ -1,0 +1,246 @@
+"""What the program does in each mode: the only place where data meets training.
+
+TensorFlow is imported by the modes that read datasets, not by reconstruction.
+"""
+
+import functools
+import pathlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import ml_collections
+import numpy as np
+from rich.console import Console
+
+from pixel2mesh_jax import protocols
+from pixel2mesh_jax import reconstruct as reconstruction
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.geometry import templates
+from pixel2mesh_jax.models.build import make_template
+from pixel2mesh_jax.report import depth_agreement, held_out, page, preview
+from pixel2mesh_jax.structures import Batch, Outputs
+from pixel2mesh_jax.training import checkpoints, loop, scalars, start
+from pixel2mesh_jax.training import evaluate as evaluation
+
+REPORT_SAMPLES = 6  # held-out views pictured in report.html
+
+
+class Dataset(NamedTuple):
+    """A dataset on disk, as a config wants to see it.
+
+    Attributes:
+      info: `data_pipelines.datasets.DatasetInfo`.
+      train: batches from the one after a step on, without end.
+      evaluate: one pass over (split, limit); 0 = the whole split.
+    """
+
+    info: Any
+    train: Callable[[int], Iterator[Batch]]
+    evaluate: Callable[[str, int], Iterator[Batch]]
+
+    def count(self, split: str, limit: int) -> int:
+        """Number of examples that `evaluate` yields."""
+        total = self.info.num_examples.get(split, 0)
+        return min(total, limit) if limit else total
+
+
+def train(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, console: Console
+) -> None:
+    """Trains or goes on training. Raises InputError on a config or data of no use."""
+    dataset = open_dataset(config, needs=("points",))
+    data = loop.Data(
+        categories=dataset.info.categories,
+        train=dataset.train,
+        validate=lambda: dataset.evaluate("val", config.eval_limit),
+        num_validate=dataset.count("val", config.eval_limit),
+    )
+    loop.train(config, workdir, data, draw=_draw, console=console)
+
+
+def evaluate(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, console: Console
+) -> None:
+    """Scores the predictions for a split; without true shapes, their depth."""
+    chosen = protocols.parse(config.eval.protocol)
+    predict, _ = checkpoints.load_predictor(workdir, config)
+    dataset = open_dataset(config)
+    split, limit = config.eval.split, config.eval.limit
+    settings = {
+        "predict": predict,
+        "batches": dataset.evaluate(split, limit),
+        "categories": dataset.info.categories,
+        **_baseline(config),
+    }
+    if not dataset.info.has_points:
+        _check_measured(config, dataset.info)
+        run = depth_agreement.evaluate(**settings)
+        depth_agreement.write_scores(workdir, run)
+        depth_agreement.print_table(run, console)
+        return
+    scores = evaluation.evaluate(
+        **settings,
+        num_examples=dataset.count(split, limit),
+        protocols=chosen,
+        console=console,
+    )
+    metrics = {"dataset": config.dataset, "split": split, "limit": limit, **scores}
+    evaluation.write_metrics(workdir, metrics)
+    evaluation.print_table(metrics, console)
+    shown = dataset.evaluate(split, REPORT_SAMPLES)
+    samples = held_out.report_samples(predict, shown, dataset.info.categories, split)
+    _write_report(config, workdir, metrics, samples)
+    _say(console, f"Wrote report.html and metrics.json, .csv, .md to {workdir}")
+
+
+def reconstruct(
+    config: ml_collections.ConfigDict,
+    workdir: pathlib.Path,
+    console: Console,
+    *,
+    source: str,
+    output: str,
+    estimate_depth: str,
+    **options,
+) -> None:
+    """Pictures to mesh files; `options` are those of `reconstruct.reconstruct`."""
+    predict, _ = checkpoints.load_predictor(workdir, config)
+    written = reconstruction.reconstruct(
+        predict,
+        source,
+        output,
+        image_size=config.image_size,
+        inputs=config.inputs,
+        estimate=_estimate(config, estimate_depth),
+        **options,
+    )
+    _say(console, f"Wrote {len(written)} reconstructions to {output}")
+
+
+def import_weights(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, console: Console
+) -> None:
+    """Makes a run of published weights, to evaluate or reconstruct with."""
+    count = start.import_run(config, workdir)
+    _say(console, f"Wrote {count:,} parameters of {config.init_from} to {workdir}")
+
+
+def open_dataset(
+    config: ml_collections.ConfigDict, needs: tuple[str, ...] = ()
+) -> Dataset:
+    """The dataset of a config.
+
+    Args:
+      config: of the experiment.
+      needs: what it must have beside the inputs of the model.
+
+    Raises:
+      InputError: it is not there, or lacks something.
+    """
+    from data_pipelines import input_pipeline
+
+    where = (config.dataset, config.data_dir)
+    info = input_pipeline.dataset_info(*where)
+    needs = [*needs, *(name for name in config.inputs if name != "rgb")]
+    if config.model.vertex_colors:
+        needs.append("colors")
+    input_pipeline.check_has(info, needs)
+    if input_pipeline.choose_depth(info, config.depth_source) == "estimated":
+        _check_encoding(config)
+
+    def train_batches(start_step):
+        return input_pipeline.train_batches(
+            *where,
+            batch_size=config.batch_size,
+            image_size=config.image_size,
+            num_points=config.num_points,
+            seed=config.seed,
+            start_step=start_step,
+            color_jitter=config.color_jitter,
+            flip=config.flip,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+            depth_source=config.depth_source,
+        )
+
+    def eval_batches(split, limit):
+        return input_pipeline.eval_batches(
+            *where,
+            split=split,
+            batch_size=config.batch_size,
+            image_size=config.image_size,
+            limit=limit or None,
+            depth_source=config.depth_source,
+        )
+
+    return Dataset(info, train_batches, eval_batches)
+
+
+def _baseline(config):
+    """The undeformed template, as arguments of an evaluation."""
+    template = make_template(config)
+    return {
+        "template_vertices": templates.finest_vertices(template),
+        "template_faces": np.asarray(template.levels[-1].faces),
+    }
+
+
+def _check_measured(config, info):
+    """Predictions are compared with depth that was measured, not guessed."""
+    if not info.has_depth or config.depth_source == "estimated":
+        raise InputError(
+            f"Dataset '{info.name}' has neither true shapes nor measured depth to "
+            "evaluate with; it serves --mode reconstruct."
+        )
+
+
+def _estimate(config, name):
+    """The function that guesses depth, if the command line asks for one."""
+    if name == "none":
+        return None
+    from data_pipelines import depth_estimation
+
+    _check_encoding(config)
+    estimator = depth_estimation.load_estimator(name)
+    return functools.partial(depth_estimation.estimate_depth, estimator=estimator)
+
+
+def _check_encoding(config):
+    """Estimated depth knows no metres."""
+    if "depth" in config.inputs and config.model.depth_encoding != "disparity":
+        raise InputError(
+            f"model.depth_encoding {config.model.depth_encoding!r} needs depth in "
+            "metres, which an estimate does not give; use 'disparity'"
+        )
+
+
+def _draw(batch: Batch, outputs: Outputs) -> np.ndarray:
+    """Strip of pictures of the first example of a batch."""
+    mesh = outputs.meshes[-1]
+    return preview.preview(
+        np.asarray(batch.rgb[0]),
+        np.asarray(batch.depth[0]),
+        np.asarray(batch.intrinsics[0]),
+        np.asarray(mesh.vertices[0]),
+        np.asarray(mesh.topology.faces),
+        None if mesh.colors is None else np.asarray(mesh.colors[0]),
+    )
+
+
+def _write_report(config, workdir, metrics, samples):
+    record = workdir / scalars.FILE_NAME
+    page.write_report(
+        workdir / "report.html",
+        title=f"{' + '.join(config.inputs)} to mesh: {config.dataset}",
+        samples=samples,
+        scalars_path=record if record.exists() else None,
+        metrics=metrics,
+        config_text=str(config),
+        command=" ".join(["python -m pixel2mesh_jax.main", *sys.argv[1:]]),
+    )
+
+
+def _say(console, text):
+    console.print(text, soft_wrap=True, highlight=False)
