@@ -28,6 +28,13 @@ def pytest_configure(config):
     flags.FLAGS.mark_as_parsed()  # TFDS reads absl flags
 
 
+@pytest.fixture(autouse=True, scope="module")
+def forget_compiled_programs():
+    """Keeps the memory of a test process bounded; large programs stay on disk."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def repository() -> pathlib.Path:
     return REPOSITORY

@@ -5,6 +5,7 @@ anything else, then each process holds its part of every batch.
 """
 
 import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -14,6 +15,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from pixel2mesh_jax.errors import InputError
 
+AXIS = "data"  # of the device mesh
 # Where JAX does not know the launcher; it reads the address itself. The others are
 # named after the arguments of `jax.distributed.initialize`, as Kubeflow sets them.
 ADDRESS = "JAX_COORDINATOR_ADDRESS"  # host:port of process 0
@@ -52,7 +54,7 @@ def join_processes() -> None:
     except (ValueError, RuntimeError) as error:
         cause = str(error).strip().splitlines()[0]
         raise InputError(
-            f"distributed=true, but there is no cluster: {cause} Start the program "
+            f"The processes of distributed=true cannot be joined: {cause} Start them "
             f"with SLURM, on Cloud TPU or GKE, or set {ADDRESS}=host:port, "
             f"{PROCESS_COUNT} and {PROCESS_ID}."
         ) from error
@@ -77,10 +79,34 @@ def make_shardings(batch_size: int) -> Shardings:
         )
     # Auto, not JAX's default Explicit: scatters (the gradient of gathers) would need
     # an output sharding each.
-    mesh = jax.make_mesh((count,), ("data",), axis_types=(AxisType.Auto,))
+    mesh = jax.make_mesh((count,), (AXIS,), axis_types=(AxisType.Auto,))
     return Shardings(
-        NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("data"))
+        NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(AXIS))
     )
+
+
+def by_device(function: Callable, shardings: Shardings) -> Callable:
+    """Averages `function(same, batch, *same)` over the devices, each with its examples.
+
+    The compiler, left alone, exchanges a gradient wherever it arises, for the scanned
+    blocks of a network in every iteration. Here the sum over all devices comes once, at
+    the end.
+    """
+    same, split = shardings.replicated.spec, shardings.split.spec
+
+    def averaged(first, batch, *rest):
+        return jax.lax.pmean(function(first, batch, *rest), AXIS)
+
+    def spread(first, batch, *rest):
+        return jax.shard_map(
+            averaged,
+            mesh=shardings.split.mesh,
+            in_specs=(same, split, *(same for _ in rest)),
+            out_specs=same,
+            check_vma=False,  # it would sum the gradients inside the loops again
+        )(first, batch, *rest)
+
+    return spread
 
 
 def put_batch(batch, shardings: Shardings):

@@ -119,7 +119,9 @@ def compile_steps(
     image decoder out.
     """
     weights = make_weights(config)
-    objective = objectives.bind(objectives.FAMILIES[config.loss.family], weights)
+    family = objectives.FAMILIES[config.loss.family]
+    objective = objectives.bind(family, weights)
+    by_device = functools.partial(devices.by_device, shardings=shardings)
     replicated = shardings.replicated
 
     def compile_step(objective):
@@ -129,6 +131,8 @@ def compile_steps(
             functools.partial(objectives.weight_decay, weights=weights),
             tx,
             config.seed,
+            # What is drawn for an example depends on its place in the whole batch.
+            by_device=(lambda function: function) if family.draws else by_device,
         )
         return jax.jit(
             step_fn, donate_argnums=0, out_shardings=(replicated, replicated)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
-import tensorboardX
 
 from pixel2mesh_jax.training.devices import is_first_process
 
@@ -24,6 +23,8 @@ class Scalars:
 
     def __init__(self, workdir: str | os.PathLike, start_step: int):
         """Continues the record of `workdir` after `start_step`."""
+        import tensorboardX  # two seconds where torch is installed
+
         workdir = pathlib.Path(workdir)
         self._path = workdir / FILE_NAME
         _drop_after(self._path, start_step)

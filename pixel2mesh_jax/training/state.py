@@ -67,10 +67,11 @@ def make_train_step(
     penalty: Callable[[dict], Terms],
     tx: optax.GradientTransformation,
     seed: int,
+    by_device: Callable[[Callable], Callable],
 ) -> Callable[[TrainState, Batch, Template], tuple[TrainState, Terms]]:
     """Returns `train_step(state, batch, template) -> (state, scalars)`, ready to jit.
 
-    All examples of the batch count alike, whatever their weight.
+    Batches have to be full: all weights 1.
 
     Args:
       model: maps a batch to `Outputs`.
@@ -78,23 +79,27 @@ def make_train_step(
       penalty: weighted terms of the parameters, by name.
       tx: the optimizer.
       seed: of the random keys; the key of a step is a function of both.
+      by_device: makes a function of (params, batch, ...) do the examples of every
+        device by themselves, and average; see `devices.by_device`. Not for models with
+        batch normalisation, whose examples depend on each other.
     """
+
+    def loss_fn(params, batch, template, key, batch_stats):
+        variables = {"params": params, "batch_stats": batch_stats}
+        outputs, updated = model.apply(
+            variables, batch, template, train=True, mutable=["batch_stats"]
+        )
+        terms = objective(outputs, batch, key) | penalty(params)
+        return sum(terms.values()), (terms, updated.get("batch_stats", {}))
+
+    differentiate = jax.value_and_grad(loss_fn, has_aux=True)
 
     def train_step(state, batch, template):
         key = jax.random.fold_in(jax.random.key(seed), state.step)
-        # Full batches: a sum of weights that is known needs no exchange of its own.
-        batch = batch._replace(weight=jnp.ones_like(batch.weight))
-
-        def loss_fn(params):
-            variables = {"params": params, "batch_stats": state.batch_stats}
-            outputs, updated = model.apply(
-                variables, batch, template, train=True, mutable=["batch_stats"]
-            )
-            terms = objective(outputs, batch, key) | penalty(params)
-            return sum(terms.values()), (terms, updated.get("batch_stats", {}))
-
-        differentiate = jax.value_and_grad(loss_fn, has_aux=True)
-        (loss, (terms, batch_stats)), grads = differentiate(state.params)
+        separate = differentiate if state.batch_stats else by_device(differentiate)
+        (loss, (terms, batch_stats)), grads = separate(
+            state.params, batch, template, key, state.batch_stats
+        )
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         state = TrainState(
             step=state.step + 1,
