@@ -33,7 +33,6 @@ BENCHMARKS = (
     "build",
     "stream",
     "cold_start",
-    "scaling",
 )
 PRINTED_WIDTH = 140  # columns, where there is no terminal
 PACKAGES = ("jax", "jaxlib", "flax", "numpy", "tensorflow-cpu", "trimesh", "embreex")

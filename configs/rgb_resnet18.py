@@ -12,9 +12,10 @@ The published program (peterjheile/Pixel2Mesh2) does not train: its optimizer do
 know the graph networks, its camera makes all vertices see one cell, its sphere stands
 behind the camera, and its meshes are cut from their gradients. Here the network trains
 from end to end, in batches. Other differences, all of them settings:
-  loss  its weights, but all regularisers a thousandth: there the edges outweigh the
-      chamfer distance a hundredfold and the mesh collapses. Its factors per stage are
-      kept, but for its program only the first stage counts.
+  loss  its weights, but all regularisers a thousandth: there they outweigh the chamfer
+      distance. On eight procedural shapes, 200 steps of a small variant, its weights
+      end at a chamfer distance of 10.6e-3 and ours at 0.53e-3. Its factors per stage
+      are kept, but for its program only the first stage counts.
   loss.normal  the sign of the true normals does not matter; in its data it is random.
   model.sees_coordinates  published: False, where the front and the back of the sphere
       look alike.
