@@ -50,8 +50,9 @@ def pixel2mesh(inputs: tuple[str, ...]) -> ml_collections.ConfigDict:
     config.model.decoder = "none"  # reconstructs the picture
     config.model.vertex_colors = False
     config.model.dtype = "float32"
+    config.model.rematerialize = False  # True: less memory, more time, in training
 
-    # Loss: nywang16/Pixel2Mesh (FACTS 1.2.5); objectives.py explains the names
+    # Loss: nywang16/Pixel2Mesh (FACTS 1.2.5); pixel2mesh_objective.py has the names
     config.loss = ml_collections.ConfigDict()
     config.loss.family = "pixel2mesh"
     config.loss.stages = (1.0, 1.0, 1.0)  # factor of all terms of a stage

@@ -13,6 +13,7 @@ from pixel2mesh_jax import losses
 from pixel2mesh_jax.geometry import gather, templates, topology
 from pixel2mesh_jax.geometry.nearest import nearest_index
 from tests import oracles
+from tests.recorded_terms import stage_terms
 
 LEVEL = templates.ellipsoid(14, 1).levels[0]
 # Rows of the released edge list: both directions, and every vertex to itself.
@@ -245,24 +246,9 @@ def test_terms_match_the_published_losses(data_dir, stage, x64):
         recorded["gt_points"].astype(np.float64),
         recorded["gt_normals"].astype(np.float64),
     )
-    terms = jax.jit(jax.vmap(functools.partial(_terms, level=level)))(*inputs)
-    actual = np.mean(terms, axis=1)
+    actual = stage_terms(stage, *inputs, level)
     expected = recorded["terms_f64"][stage]
-    if stage == 0:  # the program does not compute `move` here
-        actual[4] = 0
     np.testing.assert_allclose(actual, expected, rtol=1e-6)  # masks are float32
-
-
-def _terms(vertices, rest, surface, normals, level):
-    to_point = nearest_index(vertices, surface)
-    return [
-        losses.directed_chamfer(surface, vertices, nearest_index(surface, vertices)),
-        losses.directed_chamfer(vertices, surface, to_point),
-        losses.edge_length(vertices, level, count_self_loops=True),
-        losses.laplacian(vertices, rest, level),
-        losses.move(vertices, rest),
-        losses.normal(vertices, level, normals[to_point], count_self_loops=True),
-    ]
 
 
 @pytest.mark.data

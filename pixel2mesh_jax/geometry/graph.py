@@ -10,6 +10,7 @@ Node features are (V, B, C): B meshes of one topology share the node axis.
 import functools
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import jraph
 from jaxtyping import Float
@@ -71,6 +72,61 @@ def aggregate_by_segments(
     """The same for graphs of any form, by `jraph.segment_sum`; slow on a CPU."""
     messages = graph.edges[operator][:, None, None] * nodes[graph.senders]
     return jraph.segment_sum(messages, graph.receivers, len(nodes))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
+def convolve(
+    graph: jraph.GraphsTuple,
+    nodes: Float[Array, "V B C"],
+    own: Float[Array, "C F"] | None,
+    neighbor: Float[Array, "C F"],
+    operator: str,
+) -> Float[Array, "V B F"]:
+    """X W0 + T X W1, where T is one of the `OPERATORS`; all of them are symmetric.
+
+    Forwards and backwards, what is multiplied is aggregated, and never a product: the
+    gradients are D W0' + (T D) W1', X' D and X' (T D), where D is that of the result.
+    XLA writes a product to memory anyway; behind it, several consumers of an
+    aggregate would each read all of its gathers. On a 2-core CPU that takes a quarter
+    of the time of a residual stack, forward and backward.
+
+    Args:
+      graph: connectivity; no gradient flows to its weights.
+      nodes: X.
+      own: W0; None leaves the term out.
+      neighbor: W1.
+      operator: name of T.
+    """
+    return _convolve(graph, nodes, own, neighbor, operator)
+
+
+def _convolve(graph, nodes, own, neighbor, operator):
+    mixed = aggregate(graph, nodes, operator) @ neighbor
+    return mixed if own is None else nodes @ own + mixed
+
+
+def _convolve_forward(graph, nodes, own, neighbor, operator):
+    result = _convolve(graph, nodes, own, neighbor, operator)
+    return result, (graph, nodes, own, neighbor)
+
+
+def _convolve_backward(operator, saved, cotangent):
+    graph, nodes, own, neighbor = saved
+    mixed = aggregate(graph, cotangent, operator)
+    to_nodes = mixed @ neighbor.T
+    to_neighbor = _product_of_features(nodes, mixed)
+    if own is None:
+        return None, to_nodes, None, to_neighbor
+    to_nodes = cotangent @ own.T + to_nodes
+    return None, to_nodes, _product_of_features(nodes, cotangent), to_neighbor
+
+
+def _product_of_features(a, b):
+    """(C, F): sums over vertices and batch, as one product of matrices."""
+    return a.reshape(-1, a.shape[-1]).T @ b.reshape(-1, b.shape[-1])
+
+
+convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
 def unpooling(coarse: MeshTopology, fine: MeshTopology) -> Callable | None:

@@ -139,6 +139,7 @@ def _make_pixel2mesh(config):
         camera=parse_camera(model.camera),
         vertex_colors=model.vertex_colors,
         decoder=make_decoder(config),
+        rematerialize=model.rematerialize,
         dtype=_dtype(config),
     )
 
@@ -160,6 +161,7 @@ def _make_pixel2mesh2(config):
         operator=model.operator,
         sees_coordinates=model.sees_coordinates,
         origin=tuple(model.origin),
+        rematerialize=model.rematerialize,
         dtype=_dtype(config),
     )
 
@@ -168,9 +170,10 @@ def _make_refinement(config):
     model = config.model
     check("model.pooling", model.pooling, refinement.POOLINGS)
     check("model.camera", model.camera, ("sample",))
-    if model.vertex_colors or model.decoder != "none":
+    if model.vertex_colors or model.decoder != "none" or model.rematerialize:
         raise InputError(
-            "model.family 'refinement' has neither vertex_colors nor a decoder."
+            "model.family 'refinement' has neither vertex_colors nor a decoder, and no "
+            "residual blocks to rematerialize."
         )
     head = refinement.RefinementHead(
         features=model.hidden_features,

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import graph as graphs
+from pixel2mesh_jax.models import perceptual
 from pixel2mesh_jax.structures import Array
 
 MEAN_DEGREE = 6  # of a large closed triangle mesh, by Euler's formula
@@ -45,42 +45,56 @@ class GraphConv(nn.Module):
     def __call__(
         self,
         graph: MeshGraph,
-        nodes: Float[Array, "_ B C"],
+        nodes: Float[Array, "_ B C"] | perceptual.Parts,
         unpool: Unpool | None = None,
     ) -> MeshGraph:
         """Returns `graph` with the convolved node features.
+
+        Neighbours are aggregated where there are fewer numbers: before the matrices
+        are applied, or after them if these make a vertex narrower or `unpool` is given.
 
         Args:
           graph: connectivity of the level of the result.
           nodes: input features, on this level; or on the coarser one if `unpool` is
             given. Unpooling commutes with the two linear maps, which are therefore
-            applied to the fewer coarse rows (ARCHITECTURE decision 9).
+            applied to the fewer coarse rows (ARCHITECTURE decision 9). Features in
+            parts stand for their concatenation.
           unpool: carries node features from the coarser level to this one.
         """
-        own, neighbor = self._linear(nodes)
-        if unpool is not None:
-            own, neighbor = jax.tree.map(unpool, (own, neighbor))
-        mixed = graphs.aggregate(graph, neighbor, self.operator)
-        if own is not None:
-            mixed = own + mixed
+        parts = nodes if isinstance(nodes, list) else [nodes.astype(self.dtype)]
+        own, neighbor = self._kernels(perceptual.num_features(parts))
+        narrow = len(neighbor) <= self.features
+        if narrow and unpool is None and len(parts) == 1:
+            mixed = graphs.convolve(graph, parts[0], own, neighbor, self.operator)
+        else:
+            mixed = self._multiply_first(graph, parts, own, neighbor, unpool)
+        if self.operator == "sum":
+            ones = jnp.ones((len(mixed), 1, 1), self.dtype)
+            degree = graphs.aggregate(graph, ones, self.operator)
+            mixed = mixed + degree * self._bias("neighbor_bias")
         return graph._replace(nodes=mixed + self._bias("bias"))
 
-    def _linear(self, nodes):
-        """X W0, None for `gcn`, and X W1 (+ b1), as one matrix product."""
-        shape = (nodes.shape[-1], self.features)
+    def _kernels(self, num_features):
+        """W0, None for `gcn`, and W1."""
+        shape = (num_features, self.features)
         if self.operator == "gcn":
             init = self.kernel_init or nn.initializers.he_normal()
-            kernel = self.param("neighbor", init, shape).astype(self.dtype)
-            return None, nodes.astype(self.dtype) @ kernel
+            return None, self.param("neighbor", init, shape).astype(self.dtype)
         glorot = nn.initializers.glorot_uniform()
         neighbor_init = _mean_of_neighbors if self.operator == "sum" else glorot
         own = self.param("own", self.kernel_init or glorot, shape)
         neighbor = self.param("neighbor", self.kernel_init or neighbor_init, shape)
-        kernel = jnp.concatenate([own, neighbor], axis=1).astype(self.dtype)
-        own, neighbor = jnp.split(nodes.astype(self.dtype) @ kernel, 2, axis=-1)
-        if self.operator == "sum":
-            neighbor = neighbor + self._bias("neighbor_bias")
-        return own, neighbor
+        return own.astype(self.dtype), neighbor.astype(self.dtype)
+
+    def _multiply_first(self, graph, parts, own, neighbor, unpool):
+        """Multiplies with both matrices at once, unpools, aggregates."""
+        kernels = [neighbor] if own is None else [own, neighbor]
+        products = perceptual.multiply(parts, jnp.concatenate(kernels, axis=1))
+        products = jnp.split(products, len(kernels), axis=-1)
+        if unpool is not None:
+            products = [unpool(product) for product in products]
+        *rest, neighbors = products
+        return sum(rest, graphs.aggregate(graph, neighbors, self.operator))
 
     def _bias(self, name):
         bias = self.param(name, nn.initializers.zeros, (self.features,))
@@ -119,13 +133,36 @@ class GraphResBlock(nn.Module):
         return ((hidden + y) * 0.5 if self.residual else y), None
 
 
-class GraphResNet(nn.Module):
-    """G-ResNet: one convolution to `features` and a stack of residual blocks.
+def block_stack(
+    block: type[nn.Module], num_blocks: int, rematerialize: bool
+) -> Callable[..., nn.Module]:
+    """A module like `block` that is `num_blocks` of them, one after the other.
 
     The parameters of the blocks are stacked on a leading axis and the blocks run in a
     loop: one block is compiled instead of `num_blocks`, and XLA cannot recompute the
     gathers of earlier blocks inside later ones (on a 2-core CPU, 12 convolutions of
     64 channels at batch 4 fell from 75 to 13 ms).
+
+    Args:
+      block: maps (hidden, graph) to (hidden, None).
+      num_blocks: how many.
+      rematerialize: keep only what enters a block for the backward pass, and compute
+        the rest again there: less memory, more time.
+    """
+    if rematerialize:
+        # The loop keeps XLA from undoing it; no further barrier is needed.
+        block = nn.remat(block, prevent_cse=False)
+    return nn.scan(
+        block,
+        variable_axes={"params": 0},
+        split_rngs={"params": True},
+        in_axes=nn.broadcast,
+        length=num_blocks,
+    )
+
+
+class GraphResNet(nn.Module):
+    """G-ResNet: one convolution to `features` and a stack of residual blocks.
 
     Attributes:
       features: channels of all hidden layers.
@@ -133,6 +170,7 @@ class GraphResNet(nn.Module):
       operator: one of `geometry.graph.OPERATORS`.
       dtype: of the computation.
       residual: False leaves the shortcuts of the blocks out.
+      rematerialize: see `block_stack`.
     """
 
     features: int
@@ -140,21 +178,19 @@ class GraphResNet(nn.Module):
     operator: str
     dtype: DTypeLike
     residual: bool = True
+    rematerialize: bool = False
 
     @nn.compact
     def __call__(
-        self, graph: MeshGraph, nodes: Float[Array, "_ B C"], unpool: Unpool | None
+        self,
+        graph: MeshGraph,
+        nodes: Float[Array, "_ B C"] | perceptual.Parts,
+        unpool: Unpool | None,
     ) -> MeshGraph:
         """Returns `graph` with hidden features; arguments as in `GraphConv`."""
         conv = GraphConv(self.features, self.operator, self.dtype, name="conv_in")
         hidden = nn.relu(conv(graph, nodes, unpool).nodes)
-        stack = nn.scan(
-            GraphResBlock,
-            variable_axes={"params": 0},
-            split_rngs={"params": True},
-            in_axes=nn.broadcast,
-            length=self.num_blocks,
-        )
+        stack = block_stack(GraphResBlock, self.num_blocks, self.rematerialize)
         blocks = stack(self.operator, self.dtype, self.residual, name="blocks")
         hidden, _ = blocks(hidden, graph)
         return graph._replace(nodes=hidden)

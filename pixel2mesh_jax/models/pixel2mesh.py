@@ -14,7 +14,8 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
-from pixel2mesh_jax.geometry import camera, depth, graph, pooling
+from pixel2mesh_jax.geometry import camera, depth, graph
+from pixel2mesh_jax.models import perceptual
 from pixel2mesh_jax.models.graph_layers import GraphConv, GraphResNet
 from pixel2mesh_jax.structures import Array, Batch, Mesh, Outputs, Template
 
@@ -50,6 +51,7 @@ class Pixel2Mesh(nn.Module):
         input image; None takes the camera of each sample.
       vertex_colors: whether every stage predicts three more numbers, sRGB colours.
       decoder: feature maps to a picture and its depth, for the autoencoder variants.
+      rematerialize: see `graph_layers.block_stack`.
       dtype: of the computation; parameters, positions and losses are float32.
     """
 
@@ -69,6 +71,7 @@ class Pixel2Mesh(nn.Module):
     camera: tuple[float, float] | None = None
     vertex_colors: bool = False
     decoder: nn.Module | None = None
+    rematerialize: bool = False
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -85,10 +88,11 @@ class Pixel2Mesh(nn.Module):
         hidden, meshes = None, []
         levels = itertools.pairwise((template.levels[0], *template.levels))
         for stage, (coarse, fine) in enumerate(levels):
-            features = pool_features(
-                maps, vertices, intrinsics, image.shape[1:3], self.pooling
+            sample = perceptual.sampler(
+                vertices, intrinsics, image.shape[1:3], self.pooling
             )
-            nodes = self._nodes(vertices - origin, features, hidden)
+            seen = [perceptual.Unsampled(x, sample, len(vertices)) for x in maps]
+            nodes = self._nodes(vertices - origin, seen, hidden)
             unpool = graph.unpooling(coarse, fine)
             rest = vertices if unpool is None else unpool(vertices)
             level = graph.mesh_graph(fine)
@@ -99,6 +103,7 @@ class Pixel2Mesh(nn.Module):
                 self.operator,
                 self.dtype,
                 self.residual,
+                self.rematerialize,
                 name=name,
             )(level, nodes, unpool).nodes
             last = stage == len(template.levels) - 1
@@ -116,14 +121,14 @@ class Pixel2Mesh(nn.Module):
         fixed = camera.pinhole(focal_length, center, center)
         return jnp.broadcast_to(fixed, batch.intrinsics.shape)
 
-    def _nodes(self, coordinates, features, hidden):
+    def _nodes(self, coordinates, seen, hidden):
         """Input of a stage; there are no hidden features before the first one."""
-        parts = [coordinates, features]
-        if hidden is not None:
-            parts = [*parts, hidden]
-            if self.coordinates == "first_stage":
-                parts = parts[1:]
-        return jnp.concatenate([x.astype(self.dtype) for x in parts], axis=-1)
+        parts = [coordinates.astype(self.dtype), *seen]
+        if hidden is None:
+            return parts
+        if self.coordinates == "first_stage":
+            parts = seen
+        return [*parts, hidden]
 
     def _decode(self, maps):
         """The fields of `Outputs` that the decoder fills."""
@@ -184,28 +189,6 @@ def split_channels(
         name: stacked[..., start:end]
         for name, start, end in zip(inputs, starts, ends, strict=True)
     }
-
-
-def pool_features(
-    maps: list[Float[Array, "B _ _ _"]],
-    vertices: Float[Array, "V B 3"],
-    intrinsics: Float[Array, "B 3 3"],
-    image_shape: tuple[int, int],
-    convention: str = "half_pixel",
-) -> Float[Array, "V B C"]:
-    """Perceptual feature pooling: all maps sampled where the vertices project.
-
-    `convention` is one of `geometry.pooling.POOLINGS`.
-    """
-    project, sample = pooling.POOLINGS[convention]
-
-    def pool(points, matrix, *feature_maps):
-        uv = project(points, matrix)
-        features = [sample(x, uv, image_shape) for x in feature_maps]
-        return jnp.concatenate(features, axis=-1)
-
-    in_axes = (1, 0, *(0 for _ in maps))
-    return jax.vmap(pool, in_axes, out_axes=1)(vertices, intrinsics, *maps)
 
 
 def _mesh(vertices, rest, colors, topology):

@@ -16,8 +16,9 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import graph
-from pixel2mesh_jax.models.graph_layers import GraphConv, MeshGraph
-from pixel2mesh_jax.models.pixel2mesh import network_input, pool_features
+from pixel2mesh_jax.models import perceptual
+from pixel2mesh_jax.models.graph_layers import GraphConv, MeshGraph, block_stack
+from pixel2mesh_jax.models.pixel2mesh import network_input
 from pixel2mesh_jax.structures import Array, Batch, Mesh, Outputs, Template
 
 
@@ -39,6 +40,7 @@ class Pixel2Mesh2(nn.Module):
         shows it image features only, which are alike on the front and on the back of
         the sphere.
       origin: of these coordinates, metres, camera frame.
+      rematerialize: see `graph_layers.block_stack`.
       dtype: of the computation; parameters, positions and losses are float32.
     """
 
@@ -53,6 +55,7 @@ class Pixel2Mesh2(nn.Module):
     operator: str = "gcn"
     sees_coordinates: bool = True
     origin: tuple[float, float, float] = (0.0, 0.0, -0.8)
+    rematerialize: bool = False
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -69,18 +72,15 @@ class Pixel2Mesh2(nn.Module):
         for stage, (coarse, fine) in enumerate(levels):
             unpool = graph.unpooling(coarse, fine)
             rest = vertices if unpool is None else unpool(vertices)
-            features = pool_features(
-                [maps[_at(self.scales, stage)]],
-                rest,
-                batch.intrinsics,
-                image.shape[1:3],
-            )
+            sample = perceptual.sampler(rest, batch.intrinsics, image.shape[1:3])
+            features = sample(maps[_at(self.scales, stage)])
             nodes = self._project(features, rest, stage)
             deform = GraphDeformer(
                 self.hidden_features,
                 self.num_blocks,
                 self.operator,
                 self.dtype,
+                self.rematerialize,
                 name=f"stage{stage + 1}",
             )
             vertices = rest + deform(graph.mesh_graph(fine), nodes)
@@ -114,12 +114,14 @@ class GraphDeformer(nn.Module):
       num_blocks: residual blocks of two convolutions each.
       operator: one of `geometry.graph.OPERATORS`.
       dtype: of the computation.
+      rematerialize: see `graph_layers.block_stack`.
     """
 
     features: int
     num_blocks: int
     operator: str
     dtype: DTypeLike
+    rematerialize: bool = False
 
     @nn.compact
     def __call__(
@@ -128,13 +130,7 @@ class GraphDeformer(nn.Module):
         """Offsets in metres, float32."""
         conv = GraphConv(self.features, self.operator, self.dtype, name="conv_in")
         hidden = nn.relu(conv(level, nodes).nodes)
-        stack = nn.scan(
-            AddedResBlock,
-            variable_axes={"params": 0},
-            split_rngs={"params": True},
-            in_axes=nn.broadcast,
-            length=self.num_blocks,
-        )
+        stack = block_stack(AddedResBlock, self.num_blocks, self.rematerialize)
         hidden, _ = stack(self.operator, self.dtype, name="blocks")(hidden, level)
         zeros = nn.initializers.zeros
         out = GraphConv(3, self.operator, self.dtype, zeros, name="conv_out")

@@ -51,6 +51,47 @@ def test_gradient(operator, x64):
     check_grads(lambda x: graph.aggregate(GRAPH, x, operator) ** 2, (x,), 1, ["rev"])
 
 
+def kernels(operator):
+    """W0, None for `gcn`, and W1: 5 to 4 channels."""
+    own, neighbor = jax.random.normal(jax.random.key(3), (2, 5, 4))
+    return (None if operator == "gcn" else own), neighbor
+
+
+def convolved_in_equations(operator, x, own, neighbor):
+    mixed = graph.aggregate_by_segments(GRAPH, x @ neighbor, operator)
+    return mixed if own is None else x @ own + mixed
+
+
+@pytest.mark.parametrize("operator", graph.OPERATORS)
+def test_convolution_equals_its_equation_in_value_and_gradient(operator):
+    arguments, cotangent = (nodes(), *kernels(operator)), nodes(num_channels=4)
+    results = [
+        jax.vjp(f, *arguments)
+        for f in (
+            lambda *x: graph.convolve(GRAPH, *x, operator),
+            lambda *x: convolved_in_equations(operator, *x),
+        )
+    ]
+    (fast, fast_pull), (slow, slow_pull) = results
+    np.testing.assert_allclose(fast, slow, atol=1e-5)
+    for a, b in zip(
+        *map(jax.tree.leaves, (fast_pull(cotangent), slow_pull(cotangent))), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("operator", graph.OPERATORS)
+def test_gradient_of_the_convolution(operator, x64):
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.normal(size=nodes().shape))
+    own, neighbor = (
+        None if kernel is None else jnp.asarray(kernel, jnp.float64)
+        for kernel in kernels(operator)
+    )
+    convolve = lambda *x: graph.convolve(GRAPH, *x, operator) ** 2  # noqa: E731
+    check_grads(convolve, (x, own, neighbor), 1, ["rev"])
+
+
 @pytest.mark.parametrize("operator", graph.OPERATORS)
 def test_graph_may_be_an_argument_of_a_compiled_function(operator):
     compiled = jax.jit(

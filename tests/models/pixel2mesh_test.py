@@ -10,7 +10,7 @@ import pytest
 from pixel2mesh_jax import objectives
 from pixel2mesh_jax.geometry import templates
 from pixel2mesh_jax.models import encoders, pixel2mesh
-from tests.batches import SIZE, make_batch
+from tests.batches import make_batch
 
 
 def make_model(encoder=None, **options):
@@ -134,18 +134,6 @@ def test_a_batch_of_two_equals_two_batches_of_one(template):
         single = jax.tree.map(lambda x, row=row: x[row : row + 1], batch)
         alone = apply(model, single, template).meshes[-1].vertices
         np.testing.assert_allclose(together[row], alone[0], **ROUNDING)
-
-
-def test_pooled_features_vary_over_the_vertices(template):
-    """A wrong camera makes every vertex see the same cell (FACTS 1.3 b)."""
-    batch = make_batch()
-    vertices = jnp.asarray(template.vertices)[:, None].repeat(2, axis=1)
-    maps = [jnp.asarray(batch.rgb)]
-    features = pixel2mesh.pool_features(
-        maps, vertices, jnp.asarray(batch.intrinsics), (SIZE, SIZE)
-    )
-    assert features.shape == (12, 2, 3)
-    assert np.all(np.std(features, axis=0) > 0.05)
 
 
 def test_pooling_follows_the_camera_of_each_sample(template):

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from configs import published
-from pixel2mesh_jax import losses, objectives
+from pixel2mesh_jax import objectives
 from pixel2mesh_jax.geometry import camera
-from pixel2mesh_jax.geometry.nearest import nearest_index
-from pixel2mesh_jax.models import build, pixel2mesh
+from pixel2mesh_jax.models import build, perceptual
 from pixel2mesh_jax.structures import Mesh, Outputs
 from pixel2mesh_jax.training import checkpoints
 from pixel2mesh_jax.weights.importing import import_weights
 from tests import named_tensors
+from tests.recorded_terms import stage_terms
 from tests.weights import published_files
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
@@ -179,14 +179,14 @@ def test_features_of_single_vertices(network):
     rows = recorded["rows"]
     start = np.repeat(np.asarray(network.template.vertices)[rows, None], 2, axis=1)
     focal, center = build.parse_camera(network.config.model.camera)
-    pooled = pixel2mesh.pool_features(
-        maps,
+    sample = perceptual.sampler(
         jnp.asarray(start),
         jnp.tile(camera.pinhole(focal, center, center), (2, 1, 1)),
         (SIZE, SIZE),
         network.config.model.pooling,
     )
-    first = np.concatenate([start - offset(recorded), pooled], axis=-1)
+    pooled = [sample(x) for x in maps]
+    first = np.concatenate([start - offset(recorded), *pooled], axis=-1)
     np.testing.assert_allclose(
         np.moveaxis(first, 1, 0), recorded["block1_input_rows"], atol=5e-5
     )
@@ -271,29 +271,20 @@ def test_losses(network):
 
 
 def terms_of(outputs, batch):
-    """Means over the batch; the program does not compute `move` in stage 1."""
-    rows = []
-    for mesh in outputs.meshes:
-        terms = stage_terms(
-            mesh.vertices, mesh.rest, batch.points, batch.normals, mesh.topology
-        )
-        rows.append(np.mean(terms, axis=1))
-    rows[0][4] = 0
-    return np.array(rows)
-
-
-@jax.jit
-@functools.partial(jax.vmap, in_axes=(0, 0, 0, 0, None))
-def stage_terms(vertices, rest, points, normals, level):
-    to_point = nearest_index(vertices, points)
-    return [
-        losses.directed_chamfer(points, vertices, nearest_index(points, vertices)),
-        losses.directed_chamfer(vertices, points, to_point),
-        losses.edge_length(vertices, level, count_self_loops=True),
-        losses.laplacian(vertices, rest, level),
-        losses.move(vertices, rest),
-        losses.normal(vertices, level, normals[to_point], count_self_loops=True),
-    ]
+    """Of all stages, in the order of the recordings."""
+    return np.array(
+        [
+            stage_terms(
+                stage,
+                mesh.vertices,
+                mesh.rest,
+                batch.points,
+                batch.normals,
+                mesh.topology,
+            )
+            for stage, mesh in enumerate(outputs.meshes)
+        ]
+    )
 
 
 def test_gradients(network):
