@@ -13,13 +13,11 @@ that size and local beyond it.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from data_pipelines import augment
 from data_pipelines.datasets import (
     Path,
     check_has,
@@ -27,9 +25,9 @@ from data_pipelines.datasets import (
     dataset_info,
     open_dataset,
 )
+from data_pipelines.preparation import Recipe, preparation
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
-from pixel2mesh_jax.geometry import depth as depth_maps
 from pixel2mesh_jax.structures import Batch
 
 tf.config.set_visible_devices([], "GPU")  # the accelerator belongs to JAX
@@ -37,18 +35,6 @@ tf.config.set_visible_devices([], "GPU")  # the accelerator belongs to JAX
 SHUFFLE_BUFFER = 2048  # examples; about 0.25 MB each with 10,000 points
 # Features that stay compressed until the example is known to be used.
 ENCODED = ("rgba", "depth", "estimated")
-
-
-class _Recipe(NamedTuple):
-    """How a record becomes an example of a batch."""
-
-    image_size: int
-    num_points: int
-    depth_source: str
-    seed: int = 0
-    color_jitter: float = 0.0
-    flip: bool = False
-    voxels: bool = False
 
 
 def train_batches(
@@ -99,14 +85,16 @@ def train_batches(
     check_has(info, ("points", *require))
     builder = open_dataset(name, data_dir)
     depth = choose_depth(info, depth_source)
-    recipe = _Recipe(image_size, num_points, depth, seed, color_jitter, flip)
+    recipe = Recipe(image_size, num_points, depth, seed, color_jitter, flip)
     local = batch_size // process_count
     numbered = _stream(builder, split, seed, start_step * batch_size)
     numbered = numbered.filter(
         lambda number, _: number % batch_size // local == process_index
     )
     dataset = numbered.map(
-        _preparation(builder, recipe), tf.data.AUTOTUNE, deterministic=True
+        preparation(builder.info.features, recipe),
+        tf.data.AUTOTUNE,
+        deterministic=True,
     )
     dataset = dataset.batch(local, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
     return _as_batches(dataset, builder, image_size)
@@ -148,9 +136,11 @@ def eval_batches(
         num_points = _largest_point_count(records)
     count = _selected_count(builder, split, limit)
     filling = records.take(1).repeat(-count % batch_size)
-    voxels = "voxels" in builder.info.features
-    recipe = _Recipe(image_size, num_points, depth, voxels=voxels)
-    prepare = _preparation(builder, recipe)
+    features = builder.info.features
+    voxels = "voxels" in features
+    prepare = preparation(
+        features, Recipe(image_size, num_points, depth, voxels=voxels)
+    )
     dataset = records.concatenate(filling).map(
         prepare, tf.data.AUTOTUNE, deterministic=True
     )
@@ -251,47 +241,6 @@ def _largest_point_count(records: tf.data.Dataset) -> int:
         0, lambda most, item: tf.maximum(most, tf.shape(item[1]["points"])[0])
     )
     return int(largest)
-
-
-def _preparation(builder: tfds.core.DatasetBuilder, recipe: _Recipe):
-    """Returns the function (number, record) -> fields of `Batch`, and `flipped`."""
-    features = builder.info.features
-
-    def prepare(number, record):
-        seed = tf.stack([tf.constant(recipe.seed, tf.int64), number])
-        jitter_seed, flip_seed, point_seed = tf.unstack(tf.random.split(seed, 3))
-        rgba = tf.cast(features["rgba"].decode_example(record["rgba"]), tf.float32)
-        rgb, alpha = rgba[..., :3] / 255, rgba[..., 3:] / 255
-        depth = _depth(features, record, alpha, recipe.depth_source)
-        if recipe.color_jitter:
-            rgb = augment.jitter_colors(rgb, alpha, recipe.color_jitter, jitter_seed)
-        rgb, mask, depth = augment.resize_view(rgb, alpha, depth, recipe.image_size)
-        flipped = recipe.flip & (tf.random.stateless_uniform([], flip_seed) < 0.5)
-        example = {
-            "rgb": rgb,
-            "depth": depth,
-            "mask": mask,
-            "intrinsics": record["intrinsics"],
-            **augment.sample_surface(record, recipe.num_points, point_seed),
-            "category": tf.cast(record["category"], tf.int32),
-            "weight": tf.ones([]),
-            "flipped": flipped,
-        }
-        if recipe.voxels:
-            example["voxels"] = tf.cast(record["voxels"], tf.bool)
-        return augment.flip_example(example, flipped)
-
-    return prepare
-
-
-def _depth(features, record, alpha, source):
-    """(S, S, 1) metres, 0 = missing; see `geometry.depth.depth_from_relative`."""
-    if source == "rendered":
-        return features["depth"].decode_example(record["depth"])[..., None]
-    estimated = features["estimated"].decode_example(record["estimated"])
-    relative = tf.cast(estimated, tf.float32)[..., None]
-    inverse = depth_maps.RELATIVE_OFFSET + depth_maps.RELATIVE_SLOPE * relative
-    return tf.where(alpha >= depth_maps.COVERED, 1 / inverse, 0.0)
 
 
 def _as_batches(

@@ -1,6 +1,5 @@
 """The command line of `data_pipelines.build`: which data set, from where, how."""
 
-import argparse
 import hashlib
 import json
 import os
@@ -12,6 +11,7 @@ from etils import epath
 
 from data_pipelines import arguments, depth_estimation
 from data_pipelines.views import SPLITS, VERSION, Options
+from pixel2mesh_jax.command_line import Parser
 
 
 class Job(NamedTuple):
@@ -44,16 +44,9 @@ class Job(NamedTuple):
         return self.data_dir / ".cache" / f"{self.name}-{digest}"
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message):
-        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
-
-
 def parse(command_line: Sequence[str] | None) -> Job:
     """Reads the command line; ends the program with code 2 if it is wrong."""
-    parser = _Parser(
+    parser = Parser(
         prog="python -m data_pipelines.build",
         description="Builds a data set of views for training.",
     )

@@ -18,8 +18,9 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from pixel2mesh_jax import run_tables, score_tables
+from pixel2mesh_jax import modes, run_tables, score_tables
 from pixel2mesh_jax.atomic_files import write_atomically
+from pixel2mesh_jax.command_line import Parser
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.report import comparison, held_out
 from pixel2mesh_jax.report.gallery import ReportSample
@@ -28,13 +29,6 @@ from pixel2mesh_jax.training import checkpoints
 
 DEFAULT_VIEWS = 6
 NAME = "comparison"  # of the files, without suffix
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message):
-        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -103,7 +97,7 @@ def load_runs(workdirs: Sequence[pathlib.Path]) -> list[Run]:
 
 
 def _parse(arguments):
-    parser = _Parser(
+    parser = Parser(
         prog="python -m pixel2mesh_jax.compare",
         description="Compares evaluated runs: a table and a page of renderings.",
     )
@@ -152,20 +146,12 @@ def _read_metrics(folder):
 def _samples(workdir, run, data_dir, num_views) -> list[ReportSample]:
     """What a run predicts for views that are evenly spread over the split."""
     predict, config = _predictor(workdir, run)
-    from data_pipelines import input_pipeline
-
-    where = (config.dataset, data_dir or config.data_dir)
+    if data_dir is not None:
+        config.data_dir = str(data_dir)
+    dataset = modes.open_dataset(config)
     split = run.metrics["split"]
-    batches = input_pipeline.eval_batches(
-        *where,
-        split=split,
-        batch_size=config.batch_size,
-        image_size=config.image_size,
-        limit=num_views,
-        depth_source=config.depth_source,
-    )
-    categories = input_pipeline.dataset_info(*where).categories
-    return held_out.report_samples(predict, batches, categories, split)
+    batches = dataset.evaluate(split, num_views)
+    return held_out.report_samples(predict, batches, dataset.info.categories, split)
 
 
 def _predictor(workdir, run):

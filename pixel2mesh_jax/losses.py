@@ -1,6 +1,6 @@
 """Losses of one mesh: arrays in, one unweighted scalar out, the equation visible.
 
-Weights, sums over stages and the mean over the batch are in `objectives.py`. Squared
+Weights, sums over stages and the mean over the batch are in the objectives. Squared
 lengths are in square metres. Where the paper and the released code differ the code is
 followed and the difference is said (FACTS 1.2.5).
 """

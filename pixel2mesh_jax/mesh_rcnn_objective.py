@@ -10,15 +10,13 @@ import functools
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Float, Key
 
 from pixel2mesh_jax import losses
 from pixel2mesh_jax.geometry import surface
 from pixel2mesh_jax.geometry.nearest import nearest_index
+from pixel2mesh_jax.stage_terms import Terms, batch_mean
 from pixel2mesh_jax.structures import Array, Batch, MeshTopology, Outputs
-
-Terms = dict[str, Float[Array, ""]]
 
 
 class MeshRCNNWeights(NamedTuple):
@@ -61,7 +59,7 @@ def mesh_rcnn(
         terms = jax.vmap(functools.partial(_drawn_terms, mesh.topology, weights))
         found = terms(keys, mesh.vertices, batch.points, batch.normals)
         for name, per_sample in found.items():
-            mean = jnp.sum(per_sample * batch.weight) / jnp.sum(batch.weight)
+            mean = batch_mean(per_sample, batch)
             total[name] = total.get(name, 0.0) + mean / len(outputs.meshes)
     return total
 

@@ -22,6 +22,7 @@ PACKAGES = FOLDERS[:3]
 SCHEMA = {"structures", "errors"}
 GEOMETRY = SCHEMA | {"geometry"}
 SCORES = {"metrics", "protocols", "published", "score_tables", "run_tables"}
+OBJECTIVES = {"pixel2mesh_objective", "pixel2mesh2_objective", "mesh_rcnn_objective"}
 CORE = GEOMETRY | SCORES | {"losses", "objectives", "models"}
 FILES = {"atomic_files"}
 MODES = CORE | {"training", "io", "report", "reconstruct", "data_pipelines"}
@@ -30,6 +31,7 @@ MAY_IMPORT = {
     "structures": set(),
     "geometry": SCHEMA,
     "atomic_files": set(),
+    "command_line": set(),
     "io": GEOMETRY | FILES,
     "losses": GEOMETRY,
     "metrics": GEOMETRY,
@@ -37,18 +39,19 @@ MAY_IMPORT = {
     "published": set(),
     "score_tables": {"protocols", "published"},
     "run_tables": SCHEMA | {"protocols", "score_tables"},
-    "mesh_rcnn_objective": GEOMETRY | {"losses"},
-    "objectives": GEOMETRY | {"losses", "mesh_rcnn_objective"},
+    "stage_terms": GEOMETRY | {"losses"},
+    **dict.fromkeys(OBJECTIVES, GEOMETRY | {"losses", "stage_terms"}),
+    "objectives": GEOMETRY | OBJECTIVES | {"losses", "stage_terms"},
     "models": GEOMETRY | {"io"},  # build.py: templates that are files
     "weights": SCHEMA,
     "training": CORE | FILES | {"weights"},
     "report": GEOMETRY | SCORES | FILES | {"io"},
     "reconstruct": CORE | FILES | {"training", "io", "report"},
-    "data_pipelines": GEOMETRY | FILES | {"io"},
+    "data_pipelines": GEOMETRY | FILES | {"io", "command_line"},
     "configs": SCHEMA,
     "modes": MODES,
     "main": MODES | {"modes"},
-    "compare": CORE | FILES | {"training", "io", "report", "data_pipelines"},
+    "compare": CORE | FILES | {"training", "report", "modes", "command_line"},
 }
 
 # Library -> where it may be imported. Everything else does without.

@@ -70,17 +70,8 @@ class Conv18(nn.Module):
         taps = []
         x = image
         for name, kernel, stride, channels in CONV18_LAYERS:
-            pad = kernel // 2
-            x = nn.Conv(
-                max(1, round(channels * self.width)),
-                (kernel, kernel),
-                (stride, stride),
-                padding="SAME" if self.padding == "same" else pad,
-                kernel_init=KERNEL_INIT,
-                dtype=self.dtype,
-                name=name,
-            )(x)
-            x = nn.relu(x)
+            padding = "SAME" if self.padding == "same" else kernel // 2
+            x = _conv_relu(self, x, name, channels, kernel, stride, padding)
             if name in CONV18_TAPS:
                 taps.append(x)
         return taps
@@ -108,19 +99,26 @@ class VGG16(nn.Module):
         for block, (channels, size) in enumerate(VGG16_BLOCKS, start=1):
             for index in range(1, size + 1):
                 name = f"conv{block}_{index}"
-                x = nn.Conv(
-                    max(1, round(channels * self.width)),
-                    (3, 3),
-                    kernel_init=KERNEL_INIT,
-                    dtype=self.dtype,
-                    name=name,
-                )(x)
-                x = nn.relu(x)
+                x = _conv_relu(self, x, name, channels, kernel=3)
                 if name in VGG16_TAPS:
                     taps.append(x)
             if block < len(VGG16_BLOCKS):
                 x = nn.max_pool(x, (2, 2), (2, 2))
         return taps
+
+
+def _conv_relu(encoder, x, name, channels, kernel, stride=1, padding="SAME"):
+    """One layer of `Conv18` or `VGG16`; `channels` at width 1."""
+    conv = nn.Conv(
+        max(1, round(channels * encoder.width)),
+        (kernel, kernel),
+        (stride, stride),
+        padding=padding,
+        kernel_init=KERNEL_INIT,
+        dtype=encoder.dtype,
+        name=name,
+    )
+    return nn.relu(conv(x))
 
 
 class BasicBlock(nn.Module):

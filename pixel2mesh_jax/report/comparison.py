@@ -1,16 +1,14 @@
 """One self-contained HTML page about several runs: scores, and meshes side by side."""
 
-import datetime
 import html
 import os
-import string
 from collections.abc import Sequence
 
 import numpy as np
 
 from pixel2mesh_jax import protocols, run_tables
 from pixel2mesh_jax.atomic_files import write_atomically
-from pixel2mesh_jax.report import gallery, pictures, splats, style
+from pixel2mesh_jax.report import gallery, html_page, pictures, splats
 from pixel2mesh_jax.run_tables import Run, Table
 
 # Degrees around the object from the input camera, and above its horizon.
@@ -37,26 +35,6 @@ header, main, footer { max-width: 1480px; }
   color: var(--quiet); font-variant-numeric: tabular-nums; }
 .sides .head span.best { color: var(--accent); font-weight: 700; }
 """
-_PAGE = string.Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>$style</style>
-</head>
-<body>
-<header>
-<h1>$title</h1>
-<p class="quiet">$samples · $when</p>
-</header>
-<main>
-$sections
-</main>
-<footer class="quiet">$footer</footer>
-</body>
-</html>
-""")
 
 
 def write_comparison(
@@ -73,29 +51,28 @@ def write_comparison(
       samples: for every run the same views, in the same order; no views, no pictures.
       command: that made the page, shown as it is.
     """
+    means = _of_protocols(run_tables.mean_table, runs)
+    categories = _of_protocols(run_tables.category_table, runs)
     sections = [
-        _scores_section(runs),
+        html_page.section("Scores", _pair(means)),
         _views_section(runs, list(zip(*samples, strict=True))),
-        _section("Per category", _pair(_of_protocols(run_tables.category_table, runs))),
-        _section("Settings", _html_table(run_tables.difference_table(runs))),
-        f'<pre class="command">{html.escape(command)}</pre>' if command else "",
+        html_page.section("Per category", _pair(categories)),
+        html_page.section("Settings", _html_table(run_tables.difference_table(runs))),
+        html_page.command_block(command),
     ]
-    text = _PAGE.substitute(
-        title=html.escape(" · ".join(run.name for run in runs)),
-        style=style.CSS + _CSS,
-        samples=html.escape(run_tables.samples_text(runs)),
-        when=datetime.datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z"),
-        sections="\n".join(section for section in sections if section),
-        footer="<br>".join(
-            html.escape(f"{name}: {protocols.PROTOCOLS[name].explanation}")
-            for name in run_tables.common_protocols(runs)
-        ),
+    footer = "<br>".join(
+        html.escape(f"{name}: {protocols.PROTOCOLS[name].explanation}")
+        for name in run_tables.common_protocols(runs)
+    )
+    samples_text = html.escape(run_tables.samples_text(runs))
+    text = html_page.render(
+        " · ".join(run.name for run in runs),
+        header=[f'<p class="quiet">{samples_text} · {html_page.now()}</p>'],
+        sections=sections,
+        footer=footer,
+        css=_CSS,
     )
     write_atomically(path, text.encode())
-
-
-def _scores_section(runs):
-    return _section("Scores", _pair(_of_protocols(run_tables.mean_table, runs)))
 
 
 def _of_protocols(make_table, runs):
@@ -134,7 +111,7 @@ def _views_section(runs, views):
     articles = "\n".join(_view(runs, view, protocol) for view in views)
     width = f"minmax(min(100%, {COLUMN_WIDTH * (len(runs) + 2)}px), 1fr)"
     columns = f"grid-template-columns: repeat(auto-fit, {width})"
-    return _section(
+    return html_page.section(
         "The same views", f'<div class="views" style="{columns}">{articles}</div>'
     )
 
@@ -189,14 +166,11 @@ def _seen_from(runs, view, viewpoint, where):
 
 def _headline(view, protocol):
     """Headline score of every run for this view, and the numbers of the best."""
-    column = protocols.PROTOCOLS[protocol].columns[0]
-    represent, score = (
-        protocols.PROTOCOLS[protocol].represent,
-        protocols.PROTOCOLS[protocol].score,
-    )
+    chosen = protocols.PROTOCOLS[protocol]
+    column = chosen.columns[0]
     true = protocols.truth(view[0].true_points, view[0].true_normals)
     scores = [
-        score(represent(sample.stages[-1], sample.stage_faces[-1]), true)
+        chosen.score(chosen.represent(sample.stages[-1], sample.stage_faces[-1]), true)
         for sample in view
     ]
     texts = [f"{column.heading} {column.text(row)}" for row in scores]
@@ -215,7 +189,3 @@ def _tile(caption, picture):
         f'<img src="{gallery.picture_url(picture)}" alt="{html.escape(caption)}" '
         f'title="{html.escape(caption)}" loading="lazy">'
     )
-
-
-def _section(heading, content):
-    return f"<section><h2>{heading}</h2>{content}</section>"

@@ -3,10 +3,8 @@
 Everything is in the file: no scripts or pictures from elsewhere, so it can be mailed.
 """
 
-import datetime
 import html
 import pathlib
-import string
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,37 +15,16 @@ from pixel2mesh_jax import metrics as distances
 from pixel2mesh_jax import protocols, score_tables
 from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.geometry import surface
-from pixel2mesh_jax.report import curves, gallery, pictures, style
+from pixel2mesh_jax.report import curves, gallery, html_page, pictures
 
 # Material of the 3D view, sRGB bytes: brighter than the clay of the pictures, because
 # the viewer has little light.
 VIEWER_CLAY = (240, 236, 228)
 
-_PAGE = string.Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>$style</style>
-</head>
-<body>
-<header>
-<h1>$title</h1>
-<p class="quiet">$when</p>
-$command
-$facts
-</header>
-<main>
-$sections
-</main>
-<footer class="quiet">Chamfer: mean squared distance to the nearest neighbour, both ways
+_FOOTER = """Chamfer: mean squared distance to the nearest neighbour, both ways
 added, in m², where an object has a box diagonal of 0.57 m. F(τ): harmonic mean of the
 parts of both surfaces that lie within the squared distance τ of the other. Template:
-the mesh before the network has moved it.</footer>
-</body>
-</html>
-""")
+the mesh before the network has moved it."""
 
 
 def write_report(
@@ -83,13 +60,15 @@ def write_report(
         _curves_section(scalars),
         _config_section(config_text),
     ]
-    text = _PAGE.substitute(
-        title=html.escape(title),
-        style=style.CSS,
-        when=datetime.datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z"),
-        command=f'<pre class="command">{html.escape(command)}</pre>' if command else "",
-        facts=_facts(metrics, scalars),
-        sections="\n".join(section for section in sections if section),
+    text = html_page.render(
+        title,
+        header=[
+            f'<p class="quiet">{html_page.now()}</p>',
+            html_page.command_block(command),
+            _facts(metrics, scalars),
+        ],
+        sections=sections,
+        footer=_FOOTER,
     )
     write_atomically(path, text.encode())
 
@@ -117,7 +96,8 @@ def _facts(metrics, scalars):
 
 
 def _samples_section(shown):
-    return _section("Held-out samples", "\n".join(_sample(sample) for sample in shown))
+    articles = "\n".join(_sample(sample) for sample in shown)
+    return html_page.section("Held-out samples", articles)
 
 
 def _sample(sample):
@@ -146,7 +126,7 @@ def _viewer_section(shown):
     if not shown:
         return ""
     content = html.escape(scene_to_html(_scene(shown[0])))
-    return _section(
+    return html_page.section(
         "In 3D",
         f'<p class="quiet">{html.escape(shown[0].name)}, predicted. Drag to turn.</p>'
         f'<iframe class="viewer" title="3D view" loading="lazy" '
@@ -175,7 +155,7 @@ def _metrics_section(metrics):
     if metrics is None:
         return ""
     tables = "".join(_table(metrics, protocol) for protocol in metrics["protocols"])
-    return _section("Metrics", f'<div class="tables">{tables}</div>')
+    return html_page.section("Metrics", f'<div class="tables">{tables}</div>')
 
 
 def _table(metrics, protocol):
@@ -208,17 +188,13 @@ def _curves_section(scalars):
     if not scalars:
         return ""
     figure = f'<div class="curves">{curves.curves_svg(scalars)}</div>'
-    return _section("Training", figure)
+    return html_page.section("Training", figure)
 
 
 def _config_section(config_text):
     if not config_text:
         return ""
     text = html.escape(config_text)
-    return _section(
+    return html_page.section(
         "Configuration", f"<details><summary>Show</summary><pre>{text}</pre></details>"
     )
-
-
-def _section(heading, content):
-    return f"<section><h2>{heading}</h2>{content}</section>"

@@ -6,26 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import linen as nn
 
 from pixel2mesh_jax.geometry import camera, graph, templates, topology
 from pixel2mesh_jax.models import encoders, pixel2mesh, refinement
 from pixel2mesh_jax.structures import Template
 from tests import named_tensors
 from tests.batches import SIZE, make_batch
+from tests.models.published_options_test import Patches
 
 SMALL = templates.icosphere(0)  # 12 -> 42 -> 162 vertices
 # ImageNet, as in torchvision.
 MEAN, STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
-
-
-class Patches(nn.Module):
-    """An encoder that is quick to compile: one linear layer per scale."""
-
-    @nn.compact
-    def __call__(self, image, train):
-        del train
-        return [nn.Conv(3, (s, s), (s, s), name=f"patch{s}")(image) for s in (4, 8)]
 
 
 def make_model(**options):
