@@ -40,8 +40,16 @@ def _gather(x, indices, weights):
     weights = jnp.asarray(weights, x.dtype)
     total = 0
     for k in range(indices.shape[1]):
-        total += weights[:, k].reshape(-1, *ones) * x[indices[:, k]]
+        total += weights[:, k].reshape(-1, *ones) * rows(x, indices[:, k])
     return total
+
+
+def rows(
+    x: Float[Array, " M *features"], indices: Int[Array, " N"]
+) -> Float[Array, " N *features"]:
+    """`x[indices]` for indices from 0 to M - 1, which XLA need not check."""
+    at = jnp.asarray(x).at[indices]
+    return at.get(mode="promise_in_bounds", wrap_negative_indices=False)
 
 
 def _forward(x, indices, weights, adjoint_indices, adjoint_weights):

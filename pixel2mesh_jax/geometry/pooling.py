@@ -27,6 +27,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import camera, interpolate
+from pixel2mesh_jax.geometry.interpolate import Corners
 from pixel2mesh_jax.structures import Array
 
 
@@ -35,63 +36,62 @@ class Pooling(NamedTuple):
 
     Attributes:
       project: camera-frame points and intrinsics to pixels (u, v).
-      sample: a feature map (H, W, C), pixels (N, 2) and the (height, width) of the
-        image to features (N, C).
+      corners: pixels (N, 2), the (height, width) of the image and that of a map to the
+        cells of the map that count.
     """
 
     project: Callable[[Array, Array], Array]
-    sample: Callable[[Array, Array, tuple[int, int]], Array]
+    corners: Callable[[Array, tuple[int, int], tuple[int, int]], Corners]
+
+    def sample(
+        self,
+        feature_map: Float[Array, "H W C"],
+        uv: Float[Array, "N 2"],
+        image_shape: tuple[int, int],
+    ) -> Float[Array, "N C"]:
+        """Features at the pixels `uv` of an image of (height, width)."""
+        maps = jnp.asarray(feature_map)[None]
+        at = self.corners(uv, image_shape, feature_map.shape[:2])
+        at = Corners(at.cells[None], at.weights[None])
+        return interpolate.sample_maps(maps, at)[:, 0]
 
 
 def half_pixel(
-    feature_map: Float[Array, "H W C"],
-    uv: Float[Array, "N 2"],
-    image_shape: tuple[int, int],
-) -> Float[Array, "N C"]:
+    uv: Float[Array, "N 2"], image_shape: tuple[int, int], map_shape: tuple[int, int]
+) -> Corners:
     """Image and map cover each other edge to edge."""
-    cells = interpolate.half_pixel(uv, image_shape, feature_map.shape[:2])
-    return interpolate.sample_bilinear(feature_map, cells)
+    cells = interpolate.half_pixel(uv, image_shape, map_shape)
+    return interpolate.corners(cells, map_shape)
 
 
 def align_corners(
-    feature_map: Float[Array, "H W C"],
-    uv: Float[Array, "N 2"],
-    image_shape: tuple[int, int],
-) -> Float[Array, "N C"]:
+    uv: Float[Array, "N 2"], image_shape: tuple[int, int], map_shape: tuple[int, int]
+) -> Corners:
     """The centres of the outer pixels lie on the centres of the outer cells."""
-    last = jnp.array(feature_map.shape[1::-1]) - 1
+    last = jnp.array(map_shape[::-1]) - 1
     cells = _share_of_image(uv, image_shape) * last[None]
-    return interpolate.sample_bilinear(feature_map, cells)
+    return interpolate.corners(cells, map_shape)
 
 
 def p2m_torch(
-    feature_map: Float[Array, "H W C"],
-    uv: Float[Array, "N 2"],
-    image_shape: tuple[int, int],
-) -> Float[Array, "N C"]:
+    uv: Float[Array, "N 2"], image_shape: tuple[int, int], map_shape: tuple[int, int]
+) -> Corners:
     """The centres of the outer pixels lie on the edges of the map; 0 around it."""
-    size = jnp.array(feature_map.shape[1::-1])
+    size = jnp.array(map_shape[::-1])
     cells = _share_of_image(uv, image_shape) * size[None] - 0.5
-    return interpolate.sample_bilinear_zeros(feature_map, cells)
+    return interpolate.corners_zeros(cells, map_shape)
 
 
 def p2m_tf(
-    feature_map: Float[Array, "H W C"],
-    uv: Float[Array, "N 2"],
-    image_shape: tuple[int, int],
-) -> Float[Array, "N C"]:
+    uv: Float[Array, "N 2"], image_shape: tuple[int, int], map_shape: tuple[int, int]
+) -> Corners:
     """Pixel 0 lies on the centre of cell 0; 0 at whole cells and outside."""
-    size = jnp.array(feature_map.shape[1::-1])
+    size = jnp.array(map_shape[::-1])
     cells = uv / (jnp.array(image_shape[::-1]) / size)[None]
     cells = jnp.clip(cells, 0, size[None] - 1)
     low, high = jnp.floor(cells), jnp.ceil(cells)
-    before, after = (x.astype(feature_map.dtype) for x in (high - cells, cells - low))
-    left, top = before[:, :1], before[:, 1:]
-    right, bottom = after[:, :1], after[:, 1:]
-    (u0, v0), (u1, v1) = low.astype(jnp.int32).T, high.astype(jnp.int32).T
-    upper = left * feature_map[v0, u0] + right * feature_map[v0, u1]
-    lower = left * feature_map[v1, u0] + right * feature_map[v1, u1]
-    return top * upper + bottom * lower
+    first, second = (x.astype(jnp.int32) for x in (low, high))
+    return interpolate.between(first, second, high - cells, cells - low, map_shape)
 
 
 def _share_of_image(uv, image_shape):

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from pixel2mesh_jax.geometry import pooling
+from pixel2mesh_jax.geometry import interpolate, pooling
 from pixel2mesh_jax.structures import Array
 
 # A feature map (B, H, W, C) to its values at the vertices (V, B, C).
@@ -52,10 +52,14 @@ def sampler(
       image_shape: its height and width in pixels.
       convention: one of `geometry.pooling.POOLINGS`.
     """
-    project, sample = pooling.POOLINGS[convention]
+    project, corners = pooling.POOLINGS[convention]
     pixels = jax.vmap(project, in_axes=(1, 0))(vertices, intrinsics)
-    in_images = jax.vmap(lambda x, uv: sample(x, uv, image_shape), out_axes=1)
-    return lambda feature_map: in_images(feature_map, pixels)
+
+    def sample(maps):
+        at = jax.vmap(lambda uv: corners(uv, image_shape, maps.shape[1:3]))(pixels)
+        return interpolate.sample_maps(maps, at)
+
+    return sample
 
 
 def num_features(parts: Parts) -> int:

@@ -29,13 +29,10 @@ from pixel2mesh_jax.structures import Array, Batch, Mesh, Outputs, Template
 # facebookresearch/meshrcnn: initialisation of all layers but the last, which is zero.
 KERNEL_INIT = nn.initializers.normal(0.01)
 
-# How a map is sampled: pixels to cells, and values at cells.
+# How a map is sampled: pixels to cells, and positions between cells to these.
 POOLINGS = {
-    "align_corners_zeros": (
-        interpolate.align_corners,
-        interpolate.sample_bilinear_zeros,
-    ),
-    "half_pixel": (interpolate.half_pixel, interpolate.sample_bilinear),
+    "align_corners_zeros": (interpolate.align_corners, interpolate.corners_zeros),
+    "half_pixel": (interpolate.half_pixel, interpolate.corners),
 }
 
 
@@ -228,17 +225,18 @@ class VertexAlignment(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         parts = jnp.split(kernel.astype(self.dtype), np.cumsum(channels)[:-1])
         mixed = [x @ part for x, part in zip(maps, parts, strict=True)]
-        to_cells, sample = POOLINGS[self.pooling]
+        to_cells, corners = POOLINGS[self.pooling]
 
-        def pool(points, *sample_maps):
-            uv = camera.pixels_from_ndc(points, image_shape)
-            return sum(
-                sample(x, to_cells(uv, image_shape, x.shape[:2])) for x in sample_maps
-            )
+        def sample(maps):
+            def find(points):
+                uv = camera.pixels_from_ndc(points, image_shape)
+                return corners(to_cells(uv, image_shape, map_shape), map_shape)
 
-        in_axes = (1, *(0 for _ in mixed))
-        pooled = jax.vmap(pool, in_axes, out_axes=1)(ndc, *mixed)
-        return pooled + bias.astype(self.dtype)[None, None]
+            map_shape = maps.shape[1:3]
+            return interpolate.sample_maps(maps, jax.vmap(find, in_axes=1)(ndc))
+
+        pooled = [sample(x) for x in mixed]
+        return sum(pooled) + bias.astype(self.dtype)[None, None]
 
 
 def project(
