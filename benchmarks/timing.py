@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks import operations
+
 # Rounds of one case; it ends earlier, but not before `MIN_ROUNDS`, after this time.
 MAX_ROUNDS = 15
 MIN_ROUNDS = 3
@@ -32,6 +34,7 @@ class Case(NamedTuple):
       goal: smallest ratio that is wanted, or None.
       per_second_goal: fewest units per second that are wanted of ours, or None.
       note: what else was measured of both, for example memory.
+      operations: floating-point operations of one call of ours, if they are known.
       rounds: how many; None for as many as there is time for, after a warm-up.
     """
 
@@ -46,6 +49,7 @@ class Case(NamedTuple):
     goal: float | int | None = None
     per_second_goal: float | int | None = None
     note: str = ""
+    operations: float | int = 0
     rounds: int | None = None
 
 
@@ -91,7 +95,7 @@ def measure(case: Case) -> Timing:
         ratio=float(other_ms / median),
         spread=float((high - low) / 2 / median),
         goal=_goal(case),
-        note=case.note,
+        note=case.note or _share_of_machine(case, float(np.median(ours))),
     )
 
 
@@ -118,6 +122,14 @@ def _goal(case):
     if case.per_second_goal is not None:
         return f"{case.per_second_goal:g} {case.unit}s/s"
     return "" if case.goal is None else f"ratio {case.goal:g}"
+
+
+def _share_of_machine(case, seconds):
+    """Our rate against that of one large product of matrices."""
+    if not case.operations:
+        return ""
+    ours, possible = case.operations / seconds, operations.machine_rate()
+    return f"{ours / 1e9:.0f} of {possible / 1e9:.0f} GFLOP/s ({ours / possible:.0%})"
 
 
 def _seconds(work):

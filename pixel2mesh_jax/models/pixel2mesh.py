@@ -15,9 +15,9 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import camera, depth, graph
-from pixel2mesh_jax.models import perceptual
+from pixel2mesh_jax.models import cascade, perceptual
 from pixel2mesh_jax.models.graph_layers import GraphConv, GraphResNet
-from pixel2mesh_jax.structures import Array, Batch, Mesh, Outputs, Template
+from pixel2mesh_jax.structures import Array, Batch, Outputs, Template
 
 PREDICTIONS = ("positions", "offsets")
 CHANNELS = {"rgb": 3, "depth": 1}  # of the inputs
@@ -83,11 +83,9 @@ class Pixel2Mesh(nn.Module):
         maps = self.encoder(image.astype(self.dtype), train)
         intrinsics = self._intrinsics(batch)
         origin = jnp.array(self.origin)[None, None]
-        start = jnp.asarray(template.vertices)[:, None]
-        vertices = jnp.broadcast_to(start, (len(start), len(image), 3))
+        vertices = cascade.start(template, len(image))
         hidden, meshes = None, []
-        levels = itertools.pairwise((template.levels[0], *template.levels))
-        for stage, (coarse, fine) in enumerate(levels):
+        for stage, (coarse, fine) in enumerate(cascade.stages(template)):
             sample = perceptual.sampler(
                 vertices, intrinsics, image.shape[1:3], self.pooling
             )
@@ -110,7 +108,8 @@ class Pixel2Mesh(nn.Module):
             predicted = self._predict(level, hidden, last, name)
             base = origin if self.prediction == "positions" else rest
             vertices = base + predicted[..., :3]
-            meshes.append(_mesh(vertices, rest, predicted[..., 3:], fine))
+            colors = jax.nn.sigmoid(predicted[..., 3:]) if self.vertex_colors else None
+            meshes.append(cascade.stage_mesh(vertices, rest, fine, colors))
         pictures = {} if self.decoder is None else self._decode(maps)
         return Outputs(meshes=tuple(meshes), **pictures)
 
@@ -189,9 +188,3 @@ def split_channels(
         name: stacked[..., start:end]
         for name, start, end in zip(inputs, starts, ends, strict=True)
     }
-
-
-def _mesh(vertices, rest, colors, topology):
-    batch_first = lambda x: jnp.moveaxis(x, 0, 1)  # noqa: E731
-    colors = jax.nn.sigmoid(batch_first(colors)) if colors.shape[-1] else None
-    return Mesh(batch_first(vertices), batch_first(rest), topology, colors)

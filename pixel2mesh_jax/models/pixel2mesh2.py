@@ -8,18 +8,16 @@ Every stage sees one scale of the image through a linear projection and predicts
 much its vertices move. Stages pass on vertices only, no hidden features.
 """
 
-import itertools
-
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import graph
-from pixel2mesh_jax.models import perceptual
+from pixel2mesh_jax.models import cascade, perceptual
 from pixel2mesh_jax.models.graph_layers import GraphConv, MeshGraph, block_stack
 from pixel2mesh_jax.models.pixel2mesh import network_input
-from pixel2mesh_jax.structures import Array, Batch, Mesh, Outputs, Template
+from pixel2mesh_jax.structures import Array, Batch, Outputs, Template
 
 
 class Pixel2Mesh2(nn.Module):
@@ -65,11 +63,8 @@ class Pixel2Mesh2(nn.Module):
             batch, self.inputs, self.depth_encoding, self.color_encoding
         )
         maps = self.encoder(image.astype(self.dtype), train)
-        start = jnp.asarray(template.vertices)[:, None]
-        vertices = jnp.broadcast_to(start, (len(start), len(image), 3))
-        meshes = []
-        levels = itertools.pairwise((template.levels[0], *template.levels))
-        for stage, (coarse, fine) in enumerate(levels):
+        vertices, meshes = cascade.start(template, len(image)), []
+        for stage, (coarse, fine) in enumerate(cascade.stages(template)):
             unpool = graph.unpooling(coarse, fine)
             rest = vertices if unpool is None else unpool(vertices)
             sample = perceptual.sampler(rest, batch.intrinsics, image.shape[1:3])
@@ -84,9 +79,7 @@ class Pixel2Mesh2(nn.Module):
                 name=f"stage{stage + 1}",
             )
             vertices = rest + deform(graph.mesh_graph(fine), nodes)
-            meshes.append(
-                Mesh(jnp.moveaxis(vertices, 1, 0), jnp.moveaxis(rest, 1, 0), fine)
-            )
+            meshes.append(cascade.stage_mesh(vertices, rest, fine))
         return Outputs(meshes=tuple(meshes))
 
     def _project(self, features, vertices, stage):

@@ -11,7 +11,6 @@ differ from the published ones by that factor. Nothing in the network knows it.
 """
 
 import functools
-import itertools
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -22,9 +21,10 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import camera, graph, interpolate
+from pixel2mesh_jax.models import cascade
 from pixel2mesh_jax.models.graph_layers import GraphConv, MeshGraph
 from pixel2mesh_jax.models.pixel2mesh import network_input
-from pixel2mesh_jax.structures import Array, Batch, Mesh, Outputs, Template
+from pixel2mesh_jax.structures import Array, Batch, Outputs, Template
 
 # facebookresearch/meshrcnn: initialisation of all layers but the last, which is zero.
 KERNEL_INIT = nn.initializers.normal(0.01)
@@ -98,11 +98,9 @@ class RefinementHead(nn.Module):
           intrinsics: pinhole matrix in pixels of the image.
           image_shape: its height and width in pixels.
         """
-        start = jnp.asarray(template.vertices)[:, None]
-        vertices = jnp.broadcast_to(start, (len(start), len(intrinsics), 3))
+        vertices = cascade.start(template, len(intrinsics))
         hidden, meshes = None, []
-        levels = itertools.pairwise((template.levels[0], *template.levels))
-        for stage, (coarse, fine) in enumerate(levels):
+        for stage, (coarse, fine) in enumerate(cascade.stages(template)):
             unpool = graph.unpooling(coarse, fine)
             if unpool is not None:
                 vertices, hidden = unpool(vertices), unpool(hidden)
@@ -117,7 +115,7 @@ class RefinementHead(nn.Module):
             ndc = project(vertices, intrinsics, image_shape)
             level = graph.mesh_graph(fine)
             offset, hidden = refine(level, ndc, hidden, maps, image_shape)
-            meshes.append(_mesh(vertices + offset, vertices, fine))
+            meshes.append(cascade.stage_mesh(vertices + offset, vertices, fine))
             vertices = vertices + offset
         return Outputs(meshes=tuple(meshes))
 
@@ -247,7 +245,3 @@ def project(
     """Device coordinates of every vertex in the camera of its sample."""
     ndc = functools.partial(camera.project_ndc, image_shape=image_shape)
     return jax.vmap(ndc, in_axes=(1, 0), out_axes=1)(vertices, intrinsics)
-
-
-def _mesh(vertices, rest, topology):
-    return Mesh(jnp.moveaxis(vertices, 1, 0), jnp.moveaxis(rest, 1, 0), topology)
