@@ -32,6 +32,7 @@ BENCHMARKS = (
     "render",
     "build",
     "stream",
+    "scaling",
     "cold_start",
 )
 PRINTED_WIDTH = 140  # columns, where there is no terminal

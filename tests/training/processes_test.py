@@ -1,8 +1,6 @@
 """Whole programs as a user starts them: kill -9, devices, bad input."""
 
 import json
-import os
-import pathlib
 import re
 import shutil
 import subprocess
@@ -15,74 +13,27 @@ import pytest
 import trimesh
 from PIL import Image
 
-from pixel2mesh_jax.training import checkpoints
 from tests.networks import write_network
-
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-SMALL = (
-    "--config.image_size=32",
-    "--config.num_points=100",
-    "--config.model.encoder_width=0.05",
-    "--config.model.hidden_features=8",
-    "--config.model.last_features=8",
-    "--config.model.num_blocks=1",
-    "--config.log_every=1",
-    "--config.checkpoint_every=2",
-    "--config.eval_every=0",
-    "--config.eval_limit=4",
+from tests.training.programs import (
+    REPOSITORY,
+    SMALL,
+    TIMEOUT,
+    build_data,
+    command,
+    environment,
+    losses_of,
+    model,
+    start,
+    state_of,
+    train_flags,
 )
-TIMEOUT = 300  # seconds that one program may take
-
-
-def command(module, *arguments):
-    return [sys.executable, "-m", module, *map(str, arguments)]
-
-
-def environment(num_devices=1):
-    return os.environ | {
-        "JAX_PLATFORMS": "cpu",
-        "JAX_NUM_CPU_DEVICES": str(num_devices),
-    }
-
-
-def start(module, *arguments, num_devices=1):
-    return subprocess.run(
-        command(module, *arguments),
-        cwd=REPOSITORY,
-        env=environment(num_devices),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
-
-
-def model(*arguments, num_devices=1, config="configs/rgbd.py:tiny"):
-    return start(
-        "pixel2mesh_jax.main", "--config", config, *arguments, num_devices=num_devices
-    )
-
-
-def losses_of(workdir):
-    lines = (workdir / "metrics.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    return [row["loss"] for row in rows if "loss" in row]
-
-
-def parameters_of(workdir):
-    with checkpoints.open_checkpoints(workdir) as saved:
-        return saved.load(saved.latest.step)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """The embedded data set, one object per category and split."""
     folder = tmp_path_factory.mktemp("data")
-    few = ("--train", 1, "--val", 1, "--test", 1, "--views", 1, "--num_points", 300)
-    built = start(
-        "data_pipelines.build", "procedural_shapes", "--data_dir", folder, *few
-    )
-    assert built.returncode == 0, built.stderr
+    build_data(folder)
     return folder
 
 
@@ -95,17 +46,6 @@ def trained(data, tmp_path_factory):
     return workdir
 
 
-def train_flags(workdir, data, num_steps=10):
-    return (
-        "--workdir",
-        workdir,
-        f"--config.data_dir={data}",
-        f"--config.num_steps={num_steps}",
-        "--config.batch_size=8",
-        *SMALL,
-    )
-
-
 def wait_for_checkpoint(program, path):
     deadline = time.monotonic() + TIMEOUT
     while not path.is_dir():
@@ -114,7 +54,6 @@ def wait_for_checkpoint(program, path):
         time.sleep(0.02)
 
 
-@pytest.mark.filterwarnings("ignore:Sharding info not provided")
 def test_killed_and_restarted_equals_uninterrupted(trained, data, tmp_path):
     flags = train_flags(tmp_path, data)
     program = subprocess.Popen(
@@ -132,7 +71,7 @@ def test_killed_and_restarted_equals_uninterrupted(trained, data, tmp_path):
     assert "Resuming after step" in resumed.stdout
     assert losses_of(tmp_path) == losses_of(trained)
     compare = np.testing.assert_array_equal
-    jax.tree.map(compare, parameters_of(tmp_path), parameters_of(trained))
+    jax.tree.map(compare, state_of(tmp_path), state_of(trained))
 
 
 def test_eight_devices_give_the_losses_of_one(trained, data, tmp_path):
