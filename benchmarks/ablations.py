@@ -25,6 +25,7 @@ from typing import NamedTuple
 import jax
 from rich.console import Console
 
+from benchmarks import pages
 from configs import ablation
 from pixel2mesh_jax import protocols, score_tables
 from pixel2mesh_jax.atomic_files import write_atomically
@@ -60,7 +61,6 @@ COLUMNS = {
     for column in protocols.PROTOCOLS[protocol].columns[:count]
 }
 MEAN = "mean_over_samples"
-BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 SECONDS = "seconds.json"  # in the folder of a run: what its training took
 
 
@@ -95,8 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = [read(*row, options.workdir) for row in wanted]
     text = f"{markdown(rows)}\n\n{circumstances(options)}"
     console.print(text, soft_wrap=True, highlight=False, markup=False)
-    page = options.output.read_text(encoding="utf-8")
-    write_atomically(options.output, between_markers(page, text).encode())
+    pages.fill(options.output, text)
     return 0
 
 
@@ -196,13 +195,6 @@ def circumstances(options: argparse.Namespace) -> str:
         f"views of the test split of {options.dataset}; one run per row, so small "
         "differences are noise. Seconds are those of training with its compilation."
     )
-
-
-def between_markers(page: str, text: str) -> str:
-    """The page with `text` in the place of what stood between its markers."""
-    before, rest = page.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
 
 
 def _parse(arguments):

@@ -39,7 +39,7 @@ def cases() -> Iterator[Case]:
                 functools.partial(_compile, lower, folder),
                 unit="program",
                 note=GOALS[name],
-                rounds=2,
+                rounds=1,
             )
 
 

@@ -1,9 +1,10 @@
 """Prints and writes the table of timings.
 
     python -m benchmarks.run [--only NAME ...] [--device cpu|gpu] [--output FILE.json]
+        [--page docs/performance.md]
 
 Every row is a ratio against a named alternative, measured in the same run after a check
-that both compute the same.
+that both compute the same. `--page` puts the table between the markers of a page.
 """
 
 import argparse
@@ -13,14 +14,18 @@ import os
 import pathlib
 import platform
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 
+import jax
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks import pages
 from benchmarks.timing import Case, Timing, measure
+from pixel2mesh_jax import score_tables
 
 # Name -> module of this package with `cases() -> Iterator[Case]`, in the order shown.
 BENCHMARKS = (
@@ -35,6 +40,17 @@ BENCHMARKS = (
     "scaling",
     "cold_start",
 )
+HEADINGS = (
+    "what",
+    "ours ms",
+    "per s",
+    "alternative",
+    "ms",
+    "ratio",
+    "+-",
+    "goal",
+    "note",
+)
 PRINTED_WIDTH = 140  # columns, where there is no terminal
 PACKAGES = ("jax", "jaxlib", "flax", "numpy", "tensorflow-cpu", "trimesh", "embreex")
 
@@ -43,7 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code."""
     options = _parse(arguments)
     if options.device == "cpu":
-        os.environ.setdefault("JAX_PLATFORMS", "cpu")  # before jax is imported
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")  # of the programs it starts
+        jax.config.update("jax_platforms", "cpu")
+    else:  # leave memory to the alternatives
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    start = time.perf_counter()
     console = Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH)
     rows = []
     names = options.only or BENCHMARKS
@@ -55,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.output:
         content = {"machine": machine, "rows": [row._asdict() for row in rows]}
         options.output.write_text(json.dumps(content, indent=2) + "\n")
+    if options.page:
+        pages.fill(options.page, _markdown(rows, machine, time.perf_counter() - start))
     return 0
 
 
@@ -63,31 +85,34 @@ def _cases(name: str) -> Iterator[Case]:
 
 
 def _table(rows: Sequence[Timing]) -> Table:
-    headings = (
-        "what",
-        "ours ms",
-        "per s",
-        "alternative",
-        "ms",
-        "ratio",
-        "+-",
-        "goal",
-        "note",
-    )
-    table = Table(*headings, title="lower is better in ms; ratio = alternative / ours")
+    table = Table(*HEADINGS, title="lower is better in ms; ratio = alternative / ours")
     for row in rows:
-        table.add_row(
-            row.name,
-            f"{row.ours_ms:.3g}",
-            f"{1000 / row.ours_ms:.3g} {row.unit}s",
-            row.other_name,
-            f"{row.other_ms:.3g}",
-            f"{row.ratio:.2f}",
-            f"{row.spread:.0%}",
-            row.goal,
-            row.note,
-        )
+        table.add_row(*_cells(row))
     return table
+
+
+def _cells(row: Timing) -> tuple[str, ...]:
+    return (
+        row.name,
+        f"{row.ours_ms:.3g}",
+        f"{1000 / row.ours_ms:.3g} {row.unit}s",
+        row.other_name,
+        f"{row.other_ms:.3g}",
+        f"{row.ratio:.2f}",
+        f"{row.spread:.0%}",
+        row.goal,
+        row.note,
+    )
+
+
+def _markdown(rows, machine, seconds):
+    table = score_tables.markdown_table(HEADINGS, [_cells(row) for row in rows])
+    circumstances = ", ".join(f"{name} {value}" for name, value in machine.items())
+    return (
+        f"{table}\n\n`python -m {' '.join(['benchmarks.run', *sys.argv[1:]])}`, "
+        f"{time.strftime('%d %B %Y')}, {seconds / 60:.1f} minutes in all; "
+        f"{circumstances}."
+    )
 
 
 def _machine():
@@ -116,6 +141,7 @@ def _parse(arguments):
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME")
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     parser.add_argument("--output", type=pathlib.Path, metavar="FILE.json")
+    parser.add_argument("--page", type=pathlib.Path, metavar="FILE.md")
     return parser.parse_args(arguments)
 
 

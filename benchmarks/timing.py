@@ -16,7 +16,7 @@ from benchmarks import operations
 # Rounds of one case; it ends earlier, but not before `MIN_ROUNDS`, after this time.
 MAX_ROUNDS = 15
 MIN_ROUNDS = 3
-MAX_SECONDS = 12.0
+MAX_SECONDS = 6.0
 
 
 class Case(NamedTuple):

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from pixel2mesh_jax.geometry import templates
-from pixel2mesh_jax.models import encoders
+from pixel2mesh_jax.geometry.camera import MIN_DEPTH
 
 NUM_BLOCKS = 6
 ORIGIN = (0.0, 0.0, -0.8)
@@ -53,7 +53,10 @@ def _level(topology):
 def _sparse(rows, columns, values, count):
     indices = torch.tensor(np.stack([rows, columns]))
     values = torch.tensor(np.asarray(values, np.float32))
-    return torch.sparse_coo_tensor(indices, values, (count, count)).coalesce()
+    matrix = torch.sparse_coo_tensor(
+        indices, values, (count, count), check_invariants=True
+    )
+    return matrix.coalesce()
 
 
 def sparse_product(matrix: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -92,43 +95,17 @@ class Stage(nn.Module):
         return hidden
 
 
-class Encoder(nn.Module):
-    """The 18 convolutions, with the padding of TensorFlow's SAME."""
-
-    def __init__(self, inputs: int):
-        super().__init__()
-        self.layers = nn.ModuleList()
-        for _, kernel, stride, channels in encoders.CONV18_LAYERS:
-            self.layers.append(nn.Conv2d(inputs, channels, kernel, stride))
-            inputs = channels
-
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        taps = []
-        for (name, kernel, stride, _), layer in zip(
-            encoders.CONV18_LAYERS, self.layers, strict=True
-        ):
-            low, high = (kernel - stride) // 2, (kernel - stride + 1) // 2
-            x = torch.relu(layer(functional.pad(x, (low, high, low, high))))
-            if name in encoders.CONV18_TAPS:
-                taps.append(x)
-        return taps
-
-
 class Pixel2Mesh(nn.Module):
     """Encoder and three deformation blocks."""
 
-    def __init__(self, inputs: int, hidden: int):
+    def __init__(self, encoder: nn.Module, hidden: int):
         super().__init__()
-        self.encoder = Encoder(inputs)
+        self.encoder = encoder
         template = templates.ellipsoid()
         self.start = torch.tensor(np.asarray(template.vertices))
         self.origin = torch.tensor(ORIGIN)
         self.levels = make_levels()
-        pooled = 3 + sum(
-            channels
-            for name, _, _, channels in encoders.CONV18_LAYERS
-            if name in encoders.CONV18_TAPS
-        )
+        pooled = 3 + sum(encoder.channels)
         widths = (pooled, pooled + hidden, pooled + hidden)
         self.stages = nn.ModuleList(Stage(width, hidden) for width in widths)
         self.last = GraphConv(hidden, hidden)
@@ -162,8 +139,9 @@ def _unpool(x, level):
 
 def _pool(maps, vertices, intrinsics, size):
     focal = torch.stack([intrinsics[:, 0, 0], intrinsics[:, 1, 1]], dim=-1)[:, None]
-    flipped = vertices[..., :2] * torch.tensor([1.0, -1.0])
-    uv = flipped / -vertices[..., 2:] * focal + intrinsics[:, None, :2, 2]
+    x, y, z = vertices.unbind(dim=-1)
+    directions = torch.stack([x, -y], dim=-1) / (-z).clamp(min=MIN_DEPTH)[..., None]
+    uv = directions * focal + intrinsics[:, None, :2, 2]
     grid = ((uv + 0.5) / size * 2 - 1)[:, :, None]
     sampled = [
         functional.grid_sample(x, grid, padding_mode="border", align_corners=False)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import ablations
+from benchmarks import ablations, pages
 from configs import ablation
 from pixel2mesh_jax.training import checkpoints
 
@@ -57,8 +57,8 @@ def test_tables_hold_scores_parameters_and_seconds(tmp_path):
 
 def test_tables_replace_what_stood_between_the_markers(repository):
     page = (repository / "docs" / "ablations.md").read_text()
-    once = ablations.between_markers(page, "first")
-    again = ablations.between_markers(once, "second")
+    once = pages.between_markers(page, "first")
+    again = pages.between_markers(once, "second")
     assert "first" not in again
     assert again.split("second")[0] == once.split("first")[0]
     assert again.split("second")[1] == once.split("first")[1]
