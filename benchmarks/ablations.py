@@ -11,6 +11,7 @@ markers of `docs/ablations.md`. The runs stay in `--workdir`, ready for
 
 import argparse
 import functools
+import itertools
 import json
 import os
 import pathlib
@@ -23,6 +24,7 @@ from importlib import metadata
 from typing import NamedTuple
 
 import jax
+import numpy as np
 from rich.console import Console
 
 from benchmarks import pages
@@ -30,7 +32,8 @@ from configs import ablation
 from pixel2mesh_jax import protocols, score_tables
 from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.models.build import make_model, make_template
-from pixel2mesh_jax.training import checkpoints
+from pixel2mesh_jax.report import curves
+from pixel2mesh_jax.training import checkpoints, scalars
 
 # Title -> names, of `configs/ablation.py`.
 TABLES = {
@@ -51,6 +54,8 @@ TABLES = {
     ),
     "Paper 003: autoencoder": ("full", "autoencoder"),
 }
+CONVERGENCE = "Convergence: mean chamfer term in each part of the training"
+NUM_PARTS = 4  # of a training
 INPUTS = {"RGB": "", "RGB-D": ",rgbd"}
 # Vertices against points, as in the paper, which favours meshes of many vertices; and
 # points of the surface, which does not.
@@ -74,6 +79,7 @@ class Row(NamedTuple):
       template: scores of the undeformed template.
       parameters: of the model.
       seconds: that training took, compilation included; None if it was interrupted.
+      convergence: mean chamfer term of the training in each of `NUM_PARTS` parts.
     """
 
     name: str
@@ -82,6 +88,7 @@ class Row(NamedTuple):
     template: dict
     parameters: int
     seconds: float | None
+    convergence: tuple[float, ...]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -134,7 +141,14 @@ def read(name: str, inputs: str, workdir: pathlib.Path) -> Row:
         {name: scores["baseline"][name][MEAN] for name in PROTOCOLS},
         count_parameters(checkpoints.load_config(run)),
         json.loads((run / SECONDS).read_text(encoding="utf-8")),
+        convergence(run),
     )
+
+
+def convergence(run: pathlib.Path) -> tuple[float, ...]:
+    """Mean of the chamfer term over each part of a training."""
+    _, values = curves.read_scalars(run / scalars.FILE_NAME)["loss/chamfer"]
+    return tuple(part.mean() for part in np.array_split(values, NUM_PARTS))
 
 
 def folder(workdir: pathlib.Path, name: str, inputs: str) -> pathlib.Path:
@@ -173,7 +187,19 @@ def markdown(rows: Sequence[Row]) -> str:
         start = start.get("full", shown[0].template)
         lines.append([score_tables.TEMPLATE, "", *_texts(start), "", ""])
         parts += [f"### {title}", score_tables.markdown_table(head, lines)]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, f"### {CONVERGENCE}", _convergence_table(rows)])
+
+
+def _convergence_table(rows):
+    head = ("", "inputs", *(f"part {i + 1} of {NUM_PARTS}" for i in range(NUM_PARTS)))
+    names = dict.fromkeys(itertools.chain(*TABLES.values()))
+    lines = [
+        [row.name, row.inputs, *(f"{value:.1f}" for value in row.convergence)]
+        for name in names
+        for row in rows
+        if row.name == name
+    ]
+    return score_tables.markdown_table(head, lines)
 
 
 def _texts(scores):

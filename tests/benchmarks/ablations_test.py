@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import ablations, pages
 from configs import ablation
-from pixel2mesh_jax.training import checkpoints
+from pixel2mesh_jax.training import checkpoints, scalars
 
 SCORES = {"chamfer": 1.5e-3, "f_score_1e-4": 0.25, "f_score_2e-4": 0.5}
 TEMPLATE = {"chamfer": 20e-3, "f_score_1e-4": 0.0625, "f_score_2e-4": 0.125}
@@ -24,6 +24,9 @@ def finish(workdir, name, inputs, seconds=61.2):
     }
     (run / "metrics.json").write_text(json.dumps(metrics))
     (run / ablations.SECONDS).write_text(json.dumps(seconds))
+    steps = [{"step": 10 * i, "loss/chamfer": 80.0 - 10 * i} for i in range(1, 9)]
+    lines = [json.dumps(step) for step in steps]
+    (run / scalars.FILE_NAME).write_text("\n".join(lines))
 
 
 def test_every_row_is_an_ablation_and_every_switch_has_a_row():
@@ -51,7 +54,8 @@ def test_tables_hold_scores_parameters_and_seconds(tmp_path):
     assert cells[3][:2] == ["no_edge", "RGB-D"]
     assert cells[3][-1] == "–"
     assert cells[4][:3] == ["undeformed template", "", "20.000"]
-    assert len(others) == 2  # full is a row of all three
+    assert len(others) == 3  # full is a row of all three; convergence
+    assert "| full | RGB | 65.0 | 45.0 | 25.0 | 5.0 |" in others[-1]
     assert rows[1].parameters > rows[0].parameters
 
 
