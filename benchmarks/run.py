@@ -76,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         content = {"machine": machine, "rows": [row._asdict() for row in rows]}
         options.output.write_text(json.dumps(content, indent=2) + "\n")
     if options.page:
-        pages.fill(options.page, _markdown(rows, machine, time.perf_counter() - start))
+        seconds = time.perf_counter() - start
+        pages.fill(options.page, _markdown(options, rows, machine, seconds))
     return 0
 
 
@@ -105,13 +106,14 @@ def _cells(row: Timing) -> tuple[str, ...]:
     )
 
 
-def _markdown(rows, machine, seconds):
+def _markdown(options, rows, machine, seconds):
+    only = f"--only {' '.join(options.only)} " if options.only else ""
     table = score_tables.markdown_table(HEADINGS, [_cells(row) for row in rows])
     circumstances = ", ".join(f"{name} {value}" for name, value in machine.items())
     return (
-        f"{table}\n\n`python -m {' '.join(['benchmarks.run', *sys.argv[1:]])}`, "
-        f"{time.strftime('%d %B %Y')}, {seconds / 60:.1f} minutes in all; "
-        f"{circumstances}."
+        f"{table}\n\n`python -m benchmarks.run {only}--device {options.device} --page "
+        f"{options.page}`, {time.strftime('%d %B %Y')}, {seconds / 60:.1f} minutes "
+        f"in all; {circumstances}."
     )
 
 
