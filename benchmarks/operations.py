@@ -45,8 +45,18 @@ def _of_equation(equation):
         return _of_product(equation)
     if name == "conv_general_dilated":
         return _of_convolution(equation)
-    times = equation.params.get("length", 1) if name == "scan" else 1
-    return times * sum(_of_jaxpr(inner) for inner in _inner_programs(equation))
+    return _repetitions(equation) * sum(
+        _of_jaxpr(inner) for inner in _inner_programs(equation)
+    )
+
+
+def _repetitions(equation):
+    """How often the programs inside an equation run."""
+    if equation.primitive.name == "scan":
+        return equation.params["length"]
+    if equation.primitive.name == "shard_map":
+        return equation.params["mesh"].size
+    return 1
 
 
 def _of_product(equation):

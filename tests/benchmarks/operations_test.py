@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from benchmarks import operations
+from pixel2mesh_jax.training import devices
 
 
 def test_a_product_of_matrices():
@@ -17,6 +18,13 @@ def test_a_loop_counts_as_often_as_it_runs():
         return jax.lax.scan(lambda b, _: (b @ a, None), a, length=7)[0]
 
     assert operations.count(power, jnp.ones((3, 3))) == 7 * 2 * 27
+
+
+def test_devices_that_share_the_work_count_together():
+    shardings = devices.make_shardings(jax.device_count())
+    product = devices.by_device(lambda b, a: jnp.sum(a @ b), shardings)
+    a, b = jnp.ones((2 * jax.device_count(), 3)), jnp.ones((3, 5))
+    assert operations.count(product, b, a) == 2 * a.size * 5
 
 
 def test_functions_inside_functions_count():
