@@ -47,7 +47,11 @@ def _gather(x, indices, weights):
 def rows(
     x: Float[Array, " M *features"], indices: Int[Array, " N"]
 ) -> Float[Array, " N *features"]:
-    """`x[indices]` for indices from 0 to M - 1, which XLA need not check."""
+    """`x[indices]` for indices from 0 to M - 1.
+
+    JAX's own indexing also wraps negative indices and fills in for others. XLA clamps
+    what is out of bounds, for example the cell of a position that is not a number.
+    """
     at = jnp.asarray(x).at[indices]
     return at.get(mode="promise_in_bounds", wrap_negative_indices=False)
 

@@ -80,6 +80,19 @@ def test_gradient_to_positions_is_zero_outside():
     np.testing.assert_array_equal(gradient(outside), 0)
 
 
+@pytest.mark.parametrize(
+    "sample", [interpolate.sample_bilinear, interpolate.sample_bilinear_zeros]
+)
+def test_a_position_that_is_not_a_number_has_no_value_and_harms_no_other(sample):
+    uv = jnp.array([[jnp.nan, 1.0], [jnp.inf, jnp.nan], [2.0, 3.0]])
+    value, pull = jax.vjp(sample, jnp.asarray(FEATURES), uv)
+    assert np.isnan(value[:2]).all()
+    np.testing.assert_allclose(value[2], FEATURES[3, 2], rtol=1e-6)
+    to_features, to_uv = pull(jnp.ones_like(value))
+    assert to_features.shape == FEATURES.shape
+    assert np.isfinite(to_uv[2]).all()
+
+
 def test_align_corners_maps_borders_to_the_centres_of_the_outer_cells():
     image, cells = (224, 112), (14, 7)  # heights and widths
     uv = np.array([[-0.5, -0.5], [111.5, 223.5], [55.5, 111.5]], np.float32)

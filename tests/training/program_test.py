@@ -91,7 +91,9 @@ def text_of(program):
     return program.step.lower(*program.placed()).compile().as_text()
 
 
-@pytest.mark.parametrize("name", ["rgbd", "rgbd_autoencoder"])
+@pytest.mark.parametrize(
+    "name", ["rgbd", pytest.param("rgbd_autoencoder", marks=pytest.mark.slow)]
+)
 def test_devices_exchange_gradients_once_and_not_in_a_loop(name, program_of):
     """There are loops: over the residual blocks, over tiles of points."""
     text = text_of(program_of(name))
@@ -161,6 +163,7 @@ def test_a_run_compiles_its_programs_once_and_so_does_a_resumed_one(
         compilations.clear()
 
 
+@pytest.mark.slow
 def test_an_autoencoder_compiles_a_step_with_the_picture_and_one_without(
     compilations, tmp_path
 ):
