@@ -100,7 +100,7 @@ class Team:
 
     def __init__(self, num_devices: int = 1, num_processes: int = 1):
         """`num_devices` is that of every process."""
-        address = f"localhost:{_free_port()}"
+        address = f"localhost:{free_port()}"
         self._members = [
             _start(Place(num_devices, num_processes, number, address))
             for number in range(num_processes)
@@ -157,7 +157,8 @@ def _read(process, link):
         ) from error
 
 
-def _free_port():
+def free_port() -> int:
+    """Of this machine, for a process that listens."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         return probe.getsockname()[1]

@@ -14,14 +14,13 @@ from jaxtyping import Key
 from pixel2mesh_jax import losses
 from pixel2mesh_jax.geometry import depth as depth_maps
 from pixel2mesh_jax.mesh_rcnn_objective import MeshRCNNWeights, mesh_rcnn
-from pixel2mesh_jax.pixel2mesh2_objective import Pixel2Mesh2Weights, pixel2mesh2
+from pixel2mesh_jax.pixel2mesh2_objective import pixel2mesh2
 from pixel2mesh_jax.pixel2mesh_objective import (
     Pixel2MeshWeights,
-    PrintedWeights,
     pixel2mesh,
     pixel2mesh_printed,
 )
-from pixel2mesh_jax.stage_terms import Terms, batch_mean
+from pixel2mesh_jax.stage_terms import FourLossWeights, Terms, batch_mean
 from pixel2mesh_jax.structures import Array, Batch, Outputs
 
 Objective = Callable[[Outputs, Batch, Key[Array, ""]], Terms]
@@ -44,8 +43,8 @@ class Family(NamedTuple):
 
 FAMILIES = {
     "pixel2mesh": Family(Pixel2MeshWeights, pixel2mesh),
-    "pixel2mesh_printed": Family(PrintedWeights, pixel2mesh_printed),
-    "pixel2mesh2": Family(Pixel2Mesh2Weights, pixel2mesh2),
+    "pixel2mesh_printed": Family(FourLossWeights, pixel2mesh_printed),
+    "pixel2mesh2": Family(FourLossWeights, pixel2mesh2),
     "mesh_rcnn": Family(MeshRCNNWeights, mesh_rcnn, draws=True),
 }
 

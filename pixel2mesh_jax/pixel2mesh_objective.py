@@ -11,6 +11,7 @@ import jax
 from pixel2mesh_jax import losses
 from pixel2mesh_jax.stage_terms import (
     EVERY_STAGE,
+    FourLossWeights,
     Terms,
     both_chamfer,
     stage_weight,
@@ -73,46 +74,19 @@ class Pixel2MeshWeights(NamedTuple):
     decay_all: bool = False
 
 
-class PrintedWeights(NamedTuple):
-    """Weights of the four losses of the paper; the defaults are its lambdas.
-
-    Source: Pixel2Mesh (ECCV 2018), section 4. The `_stages` are as in
-    `Pixel2MeshWeights`; the paper weighs all stages equally.
-
-    Attributes:
-      stages: factor of all terms of a stage.
-      chamfer: both directions of the chamfer distance.
-      edge: lambda_3, squared edge length.
-      normal: lambda_1, squared inner product of edges and true normals.
-      laplacian: lambda_2, change of the Laplacian coordinates.
-      graph_decay: L2 of the graph network.
-      encoder_decay: L2 of the kernels of the image encoder.
-      decay_all: as in `Pixel2MeshWeights`.
-    """
-
-    stages: tuple[float, ...] = EVERY_STAGE
-    chamfer: float = 1.0
-    chamfer_stages: tuple[float, ...] = EVERY_STAGE
-    edge: float = 0.1
-    edge_stages: tuple[float, ...] = EVERY_STAGE
-    normal: float = 1.6e-4
-    normal_stages: tuple[float, ...] = EVERY_STAGE
-    laplacian: float = 0.3
-    laplacian_stages: tuple[float, ...] = EVERY_STAGE
-    graph_decay: float = 1e-5
-    encoder_decay: float = 1e-5
-    decay_all: bool = True
-
-
 def pixel2mesh(outputs: Outputs, batch: Batch, weights: Pixel2MeshWeights) -> Terms:
     """Terms of the released program: means over points, edges and vertices."""
     return sum_over_stages(_released_terms, outputs, batch, weights)
 
 
 def pixel2mesh_printed(
-    outputs: Outputs, batch: Batch, weights: PrintedWeights
+    outputs: Outputs, batch: Batch, weights: FourLossWeights
 ) -> Terms:
-    """Terms as the paper prints them: sums over points and edges."""
+    """Terms as the paper prints them (ECCV 2018, section 4): sums, not means.
+
+    Over points, edges and vertices. Its lambdas: normal 1.6e-4, squared inner product
+    of edges and true normals; laplacian 0.3; edge 0.1; stages weigh the same.
+    """
     return sum_over_stages(_printed_terms, outputs, batch, weights)
 
 
@@ -146,7 +120,7 @@ def _released_terms(stage, mesh: Mesh, batch: Batch, weights: Pixel2MeshWeights)
     )
 
 
-def _printed_terms(stage, mesh: Mesh, batch: Batch, weights: PrintedWeights):
+def _printed_terms(stage, mesh: Mesh, batch: Batch, weights: FourLossWeights):
     """Weighted terms of one stage, each of shape (B,)."""
     weight = functools.partial(stage_weight, weights, stage=stage)
     num_vertices = mesh.vertices.shape[1]

@@ -1,7 +1,7 @@
 """Loss terms of a cascade: weighed per stage, added up, averaged over the batch."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Float, Int
@@ -12,6 +12,36 @@ from pixel2mesh_jax.structures import Array, Batch, Outputs
 
 Terms = dict[str, Float[Array, ""]]
 EVERY_STAGE = (1.0, 1.0, 1.0)
+
+
+class FourLossWeights(NamedTuple):
+    """Weights of the losses that the paper and Pixel2Mesh2 have in common.
+
+    The `_stages` are factors per stage, `stages` one of all terms of a stage; see
+    `stage_weight`. What each loss is, and its published weight, its program says.
+
+    Attributes:
+      chamfer: both directions of the chamfer distance.
+      edge: length of the edges.
+      normal: between the surface and the true normals.
+      laplacian: of the Laplacian coordinates.
+      graph_decay: L2 of everything but the image encoder.
+      encoder_decay: L2 of the kernels of the image encoder.
+      decay_all: `encoder_decay` also covers biases and batch normalisation.
+    """
+
+    chamfer: float
+    edge: float
+    normal: float
+    laplacian: float
+    stages: tuple[float, ...] = EVERY_STAGE
+    chamfer_stages: tuple[float, ...] = EVERY_STAGE
+    edge_stages: tuple[float, ...] = EVERY_STAGE
+    normal_stages: tuple[float, ...] = EVERY_STAGE
+    laplacian_stages: tuple[float, ...] = EVERY_STAGE
+    graph_decay: float = 0.0
+    encoder_decay: float = 0.0
+    decay_all: bool = False
 
 
 def sum_over_stages(

@@ -4,14 +4,15 @@ import jax
 import numpy as np
 
 from pixel2mesh_jax import losses
-from pixel2mesh_jax.pixel2mesh2_objective import Pixel2Mesh2Weights, pixel2mesh2
+from pixel2mesh_jax.pixel2mesh2_objective import pixel2mesh2
+from pixel2mesh_jax.stage_terms import FourLossWeights
 from tests import oracles
 from tests.cascades import random_batch, random_outputs
 
 
 def test_pixel2mesh2_weighs_four_losses_per_stage():
     outputs, batch = random_outputs(1), random_batch(1)
-    weights = Pixel2Mesh2Weights(
+    weights = FourLossWeights(
         chamfer=2.0,
         edge=3.0,
         normal=5.0,

@@ -14,15 +14,16 @@ from pixel2mesh_jax import losses
 from pixel2mesh_jax.geometry import topology
 from pixel2mesh_jax.pixel2mesh_objective import (
     Pixel2MeshWeights,
-    PrintedWeights,
     pixel2mesh,
     pixel2mesh_printed,
 )
+from pixel2mesh_jax.stage_terms import FourLossWeights
 from pixel2mesh_jax.structures import Mesh, Outputs
 from tests import oracles
 from tests.cascades import TEMPLATE, batch_of, random, random_batch, random_outputs, row
 
 WEIGHTS = Pixel2MeshWeights()
+LAMBDAS = FourLossWeights(chamfer=1.0, edge=0.1, normal=1.6e-4, laplacian=0.3)
 TERMS = {"chamfer", "edge", "normal", "laplacian", "move"}
 
 edge = jax.jit(functools.partial(losses.edge_length, count_self_loops=True))
@@ -164,7 +165,7 @@ def test_printed_losses_are_the_sums_of_the_paper():
         )
         change = oracles.laplacian_loss(vertices, rest, faces)
         expected["laplacian"] += 0.3 * len(vertices) * change
-    actual = jax.jit(pixel2mesh_printed)(outputs, batch, PrintedWeights())
+    actual = jax.jit(pixel2mesh_printed)(outputs, batch, LAMBDAS)
     assert actual.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_allclose(actual[name], value, rtol=1e-4)

@@ -98,10 +98,36 @@ def convolve(
       neighbor: W1.
       operator: name of T.
     """
+    return convolve_products(
+        graph, lambda kernel: nodes @ kernel, own, neighbor, operator
+    )
+
+
+def convolve_products(
+    graph: jraph.GraphsTuple,
+    multiply: Callable[[Float[Array, "C _"]], Float[Array, "_ B _"]],
+    own: Float[Array, "C F"] | None,
+    neighbor: Float[Array, "C F"],
+    operator: str,
+    unpool: Callable | None = None,
+) -> Float[Array, "V B F"]:
+    """The same by one product with both matrices, which is aggregated.
+
+    Args:
+      graph: connectivity of the level of the result.
+      multiply: multiplies X, wherever it is, with a matrix.
+      own: W0; None leaves the term out.
+      neighbor: W1.
+      operator: name of T.
+      unpool: carries products from a coarser level to this one.
+    """
     kernels = [neighbor] if own is None else [own, neighbor]
-    products = nodes @ jnp.concatenate(kernels, axis=1)
-    *rest, products = jnp.split(products, len(kernels), axis=-1)
-    return sum(rest, aggregate(graph, products, operator))
+    products = multiply(jnp.concatenate(kernels, axis=1))
+    products = jnp.split(products, len(kernels), axis=-1)
+    if unpool is not None:
+        products = [unpool(product) for product in products]
+    *rest, neighbors = products
+    return sum(rest, aggregate(graph, neighbors, operator))
 
 
 def _convolve_forward(graph, nodes, own, neighbor, operator):

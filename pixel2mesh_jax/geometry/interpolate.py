@@ -156,24 +156,8 @@ def sample_maps(maps: Float[Array, "B H W C"], at: Corners) -> Float[Array, "V B
     return weigh(maps.reshape(-1, channels), together).reshape(-1, batch_size, channels)
 
 
-def sample_bilinear(
-    feature_map: Float[Array, "H W C"], uv: Float[Array, "N 2"]
-) -> Float[Array, "N C"]:
-    """Values at (u, v) cells, clamped to the border cells.
-
-    Differentiable in both arguments; the gradient to `uv` is 0 outside the map.
-    """
-    return _sample(feature_map, corners(uv, feature_map.shape[:2]))
-
-
-def sample_bilinear_zeros(
-    feature_map: Float[Array, "H W C"], uv: Float[Array, "N 2"]
-) -> Float[Array, "N C"]:
-    """Values at (u, v) cells of a map that is 0 outside; differentiable in both."""
-    return _sample(feature_map, corners_zeros(uv, feature_map.shape[:2]))
-
-
-def _sample(feature_map, at):
+def sample(feature_map: Float[Array, "H W C"], at: Corners) -> Float[Array, "N C"]:
+    """Values of one map at N positions; differentiable in both."""
     feature_map = jnp.asarray(feature_map)
     return weigh(feature_map.reshape(-1, feature_map.shape[-1]), at)
 

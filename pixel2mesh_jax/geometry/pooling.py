@@ -30,30 +30,20 @@ from pixel2mesh_jax.geometry import camera, interpolate
 from pixel2mesh_jax.geometry.interpolate import Corners
 from pixel2mesh_jax.structures import Array
 
+# Pixels (N, 2), (height, width) of the image and of a map -> the cells that count.
+FindCorners = Callable[[Array, tuple[int, int], tuple[int, int]], Corners]
+
 
 class Pooling(NamedTuple):
     """How a vertex finds its features.
 
     Attributes:
       project: camera-frame points and intrinsics to pixels (u, v).
-      corners: pixels (N, 2), the (height, width) of the image and that of a map to the
-        cells of the map that count.
+      corners: finds the cells of a map that count for a pixel.
     """
 
     project: Callable[[Array, Array], Array]
-    corners: Callable[[Array, tuple[int, int], tuple[int, int]], Corners]
-
-    def sample(
-        self,
-        feature_map: Float[Array, "H W C"],
-        uv: Float[Array, "N 2"],
-        image_shape: tuple[int, int],
-    ) -> Float[Array, "N C"]:
-        """Features at the pixels `uv` of an image of (height, width)."""
-        maps = jnp.asarray(feature_map)[None]
-        at = self.corners(uv, image_shape, feature_map.shape[:2])
-        at = Corners(at.cells[None], at.weights[None])
-        return interpolate.sample_maps(maps, at)[:, 0]
+    corners: FindCorners
 
 
 def half_pixel(
@@ -71,6 +61,17 @@ def align_corners(
     last = jnp.array(map_shape[::-1]) - 1
     cells = _share_of_image(uv, image_shape) * last[None]
     return interpolate.corners(cells, map_shape)
+
+
+def align_corners_zeros(
+    uv: Float[Array, "N 2"], image_shape: tuple[int, int], map_shape: tuple[int, int]
+) -> Corners:
+    """The borders of the image lie on the centres of the outer cells; 0 around it.
+
+    Of Mesh R-CNN, which projects to device coordinates.
+    """
+    cells = interpolate.align_corners(uv, image_shape, map_shape)
+    return interpolate.corners_zeros(cells, map_shape)
 
 
 def p2m_torch(

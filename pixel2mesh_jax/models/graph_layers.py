@@ -3,6 +3,7 @@
 A graph is the `GraphsTuple` of `geometry/graph.py`; its nodes are (V, B, C).
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -67,7 +68,10 @@ class GraphConv(nn.Module):
         if narrow and unpool is None and len(parts) == 1:
             mixed = graphs.convolve(graph, parts[0], own, neighbor, self.operator)
         else:
-            mixed = self._multiply_first(graph, parts, own, neighbor, unpool)
+            multiply = functools.partial(perceptual.multiply, parts)
+            mixed = graphs.convolve_products(
+                graph, multiply, own, neighbor, self.operator, unpool
+            )
         if self.operator == "sum":
             ones = jnp.ones((len(mixed), 1, 1), self.dtype)
             degree = graphs.aggregate(graph, ones, self.operator)
@@ -85,16 +89,6 @@ class GraphConv(nn.Module):
         own = self.param("own", self.kernel_init or glorot, shape)
         neighbor = self.param("neighbor", self.kernel_init or neighbor_init, shape)
         return own.astype(self.dtype), neighbor.astype(self.dtype)
-
-    def _multiply_first(self, graph, parts, own, neighbor, unpool):
-        """Multiplies with both matrices at once, unpools, aggregates."""
-        kernels = [neighbor] if own is None else [own, neighbor]
-        products = perceptual.multiply(parts, jnp.concatenate(kernels, axis=1))
-        products = jnp.split(products, len(kernels), axis=-1)
-        if unpool is not None:
-            products = [unpool(product) for product in products]
-        *rest, neighbors = products
-        return sum(rest, graphs.aggregate(graph, neighbors, self.operator))
 
     def _bias(self, name):
         bias = self.param(name, nn.initializers.zeros, (self.features,))

@@ -54,6 +54,15 @@ def sampler(
     """
     project, corners = pooling.POOLINGS[convention]
     pixels = jax.vmap(project, in_axes=(1, 0))(vertices, intrinsics)
+    return pixel_sampler(pixels, image_shape, corners)
+
+
+def pixel_sampler(
+    pixels: Float[Array, "B V 2"],
+    image_shape: tuple[int, int],
+    corners: pooling.FindCorners,
+) -> Sampler:
+    """The same for vertices whose pixels (u, v) are known."""
 
     def sample(maps):
         at = jax.vmap(lambda uv: corners(uv, image_shape, maps.shape[1:3]))(pixels)

@@ -16,12 +16,11 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
-from pixel2mesh_jax.geometry import camera, graph, interpolate
-from pixel2mesh_jax.models import cascade
+from pixel2mesh_jax.geometry import camera, graph, pooling
+from pixel2mesh_jax.models import cascade, perceptual
 from pixel2mesh_jax.models.graph_layers import GraphConv, MeshGraph
 from pixel2mesh_jax.models.pixel2mesh import network_input
 from pixel2mesh_jax.structures import Array, Batch, Outputs, Template
@@ -29,10 +28,10 @@ from pixel2mesh_jax.structures import Array, Batch, Outputs, Template
 # facebookresearch/meshrcnn: initialisation of all layers but the last, which is zero.
 KERNEL_INIT = nn.initializers.normal(0.01)
 
-# How a map is sampled: pixels to cells, and positions between cells to these.
+# How the maps are sampled; `align_corners_zeros` is published.
 POOLINGS = {
-    "align_corners_zeros": (interpolate.align_corners, interpolate.corners_zeros),
-    "half_pixel": (interpolate.half_pixel, interpolate.corners),
+    "align_corners_zeros": pooling.align_corners_zeros,
+    "half_pixel": pooling.half_pixel,
 }
 
 
@@ -197,9 +196,9 @@ class RefinementStage(nn.Module):
 class VertexAlignment(nn.Module):
     """A linear layer on all feature maps, sampled where the vertices project.
 
-    The layer is applied to the maps, before sampling, with which it commutes: as many
-    products as for 160 vertices (ResNet-50, 137 pixels) instead of 2562, and 128
-    channels to sample instead of 3840 (ARCHITECTURE decision 9).
+    Each map is multiplied before or after it is sampled, see `perceptual.py`: for 2562
+    vertices all maps of a ResNet-50 at 137 pixels before, 128 channels to sample
+    instead of 3840.
 
     Attributes:
       features: output channels.
@@ -218,23 +217,14 @@ class VertexAlignment(nn.Module):
         ndc: Float[Array, "V B 3"],
         image_shape: tuple[int, int],
     ) -> Float[Array, "V B {self.features}"]:
-        channels = [feature_map.shape[-1] for feature_map in maps]
-        kernel = self.param("kernel", KERNEL_INIT, (sum(channels), self.features))
+        to_pixels = functools.partial(camera.pixels_from_ndc, image_shape=image_shape)
+        pixels = jax.vmap(to_pixels, in_axes=1)(ndc)
+        sample = perceptual.pixel_sampler(pixels, image_shape, POOLINGS[self.pooling])
+        parts = [perceptual.Unsampled(x, sample, len(ndc)) for x in maps]
+        shape = (perceptual.num_features(parts), self.features)
+        kernel = self.param("kernel", KERNEL_INIT, shape).astype(self.dtype)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        parts = jnp.split(kernel.astype(self.dtype), np.cumsum(channels)[:-1])
-        mixed = [x @ part for x, part in zip(maps, parts, strict=True)]
-        to_cells, corners = POOLINGS[self.pooling]
-
-        def sample(maps):
-            def find(points):
-                uv = camera.pixels_from_ndc(points, image_shape)
-                return corners(to_cells(uv, image_shape, map_shape), map_shape)
-
-            map_shape = maps.shape[1:3]
-            return interpolate.sample_maps(maps, jax.vmap(find, in_axes=1)(ndc))
-
-        pooled = [sample(x) for x in mixed]
-        return sum(pooled) + bias.astype(self.dtype)[None, None]
+        return perceptual.multiply(parts, kernel) + bias.astype(self.dtype)[None, None]
 
 
 def project(

@@ -14,6 +14,18 @@ from tests import oracles
 FEATURES = np.random.default_rng(0).normal(size=(5, 7, 2)).astype(np.float32)
 
 
+def bilinear(feature_map, uv):
+    return interpolate.sample(
+        feature_map, interpolate.corners(uv, feature_map.shape[:2])
+    )
+
+
+def bilinear_zeros(feature_map, uv):
+    return interpolate.sample(
+        feature_map, interpolate.corners_zeros(uv, feature_map.shape[:2])
+    )
+
+
 def positions(low, high, num=60, seed=1):
     return np.random.default_rng(seed).uniform(low, high, (num, 2)).astype(np.float32)
 
@@ -21,9 +33,7 @@ def positions(low, high, num=60, seed=1):
 def test_matches_a_sum_over_all_cells():
     uv = positions(-2, 9)
     expected = [oracles.bilinear(FEATURES, *position) for position in uv]
-    np.testing.assert_allclose(
-        interpolate.sample_bilinear(FEATURES, uv), expected, atol=1e-5
-    )
+    np.testing.assert_allclose(bilinear(FEATURES, uv), expected, atol=1e-5)
 
 
 def test_cell_centres_have_the_value_of_the_cell():
@@ -31,14 +41,14 @@ def test_cell_centres_have_the_value_of_the_cell():
     v, u = np.mgrid[:5, :7]
     uv = np.stack([u.ravel(), v.ravel()], axis=1).astype(np.float32)
     np.testing.assert_allclose(
-        interpolate.sample_bilinear(FEATURES, uv), FEATURES.reshape(-1, 2), atol=1e-6
+        bilinear(FEATURES, uv), FEATURES.reshape(-1, 2), atol=1e-6
     )
 
 
 @pytest.mark.parametrize("uv", [(-5, 2), (90, 2), (3, -1), (3, 70)])
 def test_outside_the_border_value_is_repeated(uv):
     u, v = np.clip(uv, 0, (6, 4))
-    value = interpolate.sample_bilinear(FEATURES, np.array([uv], np.float32))
+    value = bilinear(FEATURES, np.array([uv], np.float32))
     np.testing.assert_allclose(value[0], FEATURES[v, u], rtol=1e-6)
 
 
@@ -47,7 +57,7 @@ def test_linear_functions_are_reproduced():
     plane = (2 * u - 3 * v + 1)[..., None].astype(np.float32)
     uv = positions(0, 4)
     expected = 2 * uv[:, 0] - 3 * uv[:, 1] + 1
-    actual = interpolate.sample_bilinear(plane, uv)[:, 0]
+    actual = bilinear(plane, uv)[:, 0]
     np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
@@ -71,18 +81,16 @@ def test_gradients(x64):
     # Away from the kinks between cells, where only one-sided derivatives exist.
     inside = jnp.asarray(np.arange(4)[:, None] + positions(0.1, 0.9, 4))
     features = jnp.asarray(FEATURES, jnp.float64)
-    check_grads(interpolate.sample_bilinear, (features, inside), 1, ["rev"])
+    check_grads(bilinear, (features, inside), 1, ["rev"])
 
 
 def test_gradient_to_positions_is_zero_outside():
     outside = jnp.array([[-3.0, -2.0], [20.0, 30.0]])
-    gradient = jax.grad(lambda uv: interpolate.sample_bilinear(FEATURES, uv).sum())
+    gradient = jax.grad(lambda uv: bilinear(FEATURES, uv).sum())
     np.testing.assert_array_equal(gradient(outside), 0)
 
 
-@pytest.mark.parametrize(
-    "sample", [interpolate.sample_bilinear, interpolate.sample_bilinear_zeros]
-)
+@pytest.mark.parametrize("sample", [bilinear, bilinear_zeros])
 def test_a_position_that_is_not_a_number_has_no_value_and_harms_no_other(sample):
     uv = jnp.array([[jnp.nan, 1.0], [jnp.inf, jnp.nan], [2.0, 3.0]])
     value, pull = jax.vjp(sample, jnp.asarray(FEATURES), uv)
@@ -104,7 +112,7 @@ def test_align_corners_maps_borders_to_the_centres_of_the_outer_cells():
 def test_outside_a_zero_padded_map_the_value_falls_to_zero_within_one_cell():
     ones = np.ones((5, 7, 2), np.float32)
     uv = np.array([[3, 2], [-0.25, 2], [6.75, 4.5], [-1, 2], [90, -70]], np.float32)
-    sampled = interpolate.sample_bilinear_zeros(ones, uv)
+    sampled = bilinear_zeros(ones, uv)
     np.testing.assert_allclose(sampled[:, 0], [1, 0.75, 0.125, 0, 0], atol=1e-6)
 
 
@@ -149,7 +157,7 @@ def test_matches_vert_align(data_dir, padding, align):
         recorded = dict(arrays)
     key = f"{padding}_align_{str(align).lower()}"
     zeros = padding == "zeros"
-    sample = interpolate.sample_bilinear_zeros if zeros else interpolate.sample_bilinear
+    sample = bilinear_zeros if zeros else bilinear
 
     def align_vertices(sample, vertices, *maps):
         cells = [positions_in_cells(padding, align, m, vertices) for m in maps]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from pixel2mesh_jax.geometry import camera, pooling
+from pixel2mesh_jax.geometry import camera, interpolate, pooling
 
 SIZE = 224  # pixels
 ONES = np.ones((7, 7, 1), np.float32)
@@ -19,9 +19,14 @@ PUBLISHED = {  # prefix of the recorded arrays -> name here
 }
 
 
+def pool(convention, feature_map, uv):
+    at = convention.corners(uv, (SIZE, SIZE), feature_map.shape[:2])
+    return interpolate.sample(feature_map, at)
+
+
 def sample(name, feature_map, *uv):
     uv = jnp.array(uv, jnp.float32)
-    return np.asarray(pooling.POOLINGS[name].sample(feature_map, uv, (SIZE, SIZE)))
+    return np.asarray(pool(pooling.POOLINGS[name], feature_map, uv))
 
 
 @pytest.fixture
@@ -34,9 +39,9 @@ def recorded(data_dir):
 @pytest.mark.parametrize("mode", PUBLISHED)
 @pytest.mark.parametrize("row", [0, 1])
 def test_values_match_the_published_program(recorded, mode, row):
-    maps, pool, points, _ = problem(recorded, mode, row)
+    maps, pool_all, points, _ = problem(recorded, mode, row)
     expected = recorded[f"{mode}/out"][row][:, 3:]
-    np.testing.assert_allclose(pool(points, *maps), expected, atol=2e-5)
+    np.testing.assert_allclose(pool_all(points, *maps), expected, atol=2e-5)
 
 
 @pytest.mark.data
@@ -44,8 +49,8 @@ def test_values_match_the_published_program(recorded, mode, row):
 def test_gradients_match_the_published_program(recorded, mode, x64):
     sums = []
     for row in (0, 1):
-        maps, pool, points, cotangent = problem(recorded, mode, row, np.float64)
-        grads = jax.vjp(pool, points, *maps)[1](jnp.asarray(cotangent))
+        maps, pool_all, points, cotangent = problem(recorded, mode, row, np.float64)
+        grads = jax.vjp(pool_all, points, *maps)[1](jnp.asarray(cotangent))
         grads = list(map(np.asarray, grads))
         # The recorded gradient is also that of the points, passed on as they are.
         to_points = grads[0] + recorded["cotangent"][row][:, :3]
@@ -66,7 +71,7 @@ def test_gradients_match_the_published_program(recorded, mode, x64):
 
 
 def problem(recorded, mode, row, dtype=np.float32):
-    """Maps, `pool(points, *maps)`, points in the camera frame, cotangent."""
+    """Maps, `pool_all(points, *maps)`, points in the camera frame, cotangent."""
     maps = [
         np.moveaxis(recorded[f"map{i}"][row], 0, -1).astype(dtype) for i in range(4)
     ]
@@ -74,16 +79,16 @@ def problem(recorded, mode, row, dtype=np.float32):
     intrinsics = camera.pinhole(focal, *center).astype(dtype)
     convention = pooling.POOLINGS[PUBLISHED[mode]]
 
-    def pool(points, *maps):
+    def pool_all(points, *maps):
         uv = convention.project(points, intrinsics)
-        pooled = [convention.sample(x, uv, (SIZE, SIZE)) for x in maps]
+        pooled = [pool(convention, x, uv) for x in maps]
         return jnp.concatenate(pooled, axis=1)
 
     # The program keeps this offset in float32, also in its run in float64.
     offset = np.float64(np.float32(recorded[f"{mode}/mesh_pos"]))
     points = recorded[f"{mode}/points"][row] + offset
     cotangent = recorded["cotangent"][row][:, 3:]
-    return maps, pool, jnp.asarray(points, dtype), cotangent
+    return maps, pool_all, jnp.asarray(points, dtype), cotangent
 
 
 def test_p2m_tf_is_zero_at_whole_cells_and_beyond_the_last_one():
@@ -119,9 +124,7 @@ def test_conventions_agree_up_to_the_cells_that_they_shift(name):
 def test_gradients(name, x64):
     maps = jnp.asarray(np.random.default_rng(0).normal(size=(7, 7, 2)))
     uv = 32 * (np.array([[1.2, 2.3], [3.3, 4.6], [4.7, 1.6]]))
-    function = functools.partial(
-        pooling.POOLINGS[name].sample, image_shape=(SIZE, SIZE)
-    )
+    function = functools.partial(pool, pooling.POOLINGS[name])
     check_grads(function, (maps, jnp.asarray(uv)), 1, ["rev"])
 
 
@@ -132,7 +135,7 @@ def test_values_and_gradients_are_finite_in_the_plane_of_the_camera(name):
 
     def total(points):
         uv = convention.project(points, camera.pinhole(248, 112, 112))
-        return jnp.sum(convention.sample(ONES, uv, (SIZE, SIZE)))
+        return jnp.sum(pool(convention, ONES, uv))
 
     value, gradient = jax.value_and_grad(total)(points)
     assert np.isfinite(value)

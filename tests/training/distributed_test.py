@@ -3,7 +3,6 @@
 import functools
 import json
 import pathlib
-import socket
 import subprocess
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+from benchmarks.scaling import free_port
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.training import checkpoints, devices, scalars
 from tests.training import programs
@@ -63,12 +63,6 @@ def together(data, tmp_path_factory):
     ]
     workdir = tmp_path_factory.mktemp("together")
     return train(workdir, data, environments, "--config.distributed=true")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.mark.slow
