@@ -12,8 +12,8 @@ import numpy as np
 from data_pipelines import folders, render
 from data_pipelines.views import Item, Options, random_generator
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import canonical_view
-from pixel2mesh_jax.io import depth_maps, meshes, sources, views
+from pixel2mesh_jax.geometry import object_crop, sources, views
+from pixel2mesh_jax.io import depth_maps, meshes
 from pixel2mesh_jax.structures import Example, SurfaceSamples
 
 # The true shape, if it is known: camera frame of the picture, metres.
@@ -120,7 +120,7 @@ def _true_surface(mesh, fitted, item, options):
         return nothing
     surface = meshes.load_surface(mesh)
     if fitted is not None:
-        moved = canonical_view.canonical_from_camera(surface.vertices, fitted)
+        moved = object_crop.canonical_from_camera(surface.vertices, fitted)
         surface = surface._replace(vertices=moved)
     rng = random_generator(options.seed, item.object_id, "points")
     samples = render.sample_surface(surface, options.num_points, rng)
