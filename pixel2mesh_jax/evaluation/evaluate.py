@@ -173,7 +173,7 @@ def _scores(mesh: HostMesh | None, true, protocols):
     }
 
 
-def _average(names, scores, categories, protocols):
+def _average(names, categories, protocols, scores):
     return {
         protocol: score_tables.average(
             [(name, row[protocol]) for name, row in zip(names, scores, strict=True)],

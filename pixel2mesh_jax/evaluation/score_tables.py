@@ -34,14 +34,14 @@ class Row(NamedTuple):
       system: whose scores; "" for ours.
       count: of the samples, or of the categories averaged; None where not known.
       scores: of the predictions.
-      baselines: scores of each baseline, by its name.
+      baselines: scores of each baseline, by its name; None beside published scores.
     """
 
     group: str
     system: str
     count: int | None
     scores: Mapping[str, float | int]
-    baselines: Mapping[str, Mapping[str, float | int]]
+    baselines: Mapping[str, Mapping[str, float | int] | None]
 
     @property
     def label(self) -> str:
@@ -100,7 +100,7 @@ def rows_of(run: Mapping, protocol: str) -> list[Row]:
     Each is followed by what others have published for it, if the run has scored all of
     the samples that they have.
     """
-    own = run["protocols"][protocol]
+    own, nothing = run["protocols"][protocol], dict.fromkeys(run["baselines"])
     others = _published(run, protocol)
     counts = {
         "mean_over_categories": len(own["per_category"]),
@@ -111,7 +111,7 @@ def rows_of(run: Mapping, protocol: str) -> list[Row]:
         count = counts.get(group, scores.get("count"))
         rows.append(Row(group, "", count, scores, _of_baselines(run, protocol, group)))
         rows += [
-            Row(group, system.system, None, system.scores[group], {})
+            Row(group, system.system, None, system.scores[group], nothing)
             for system in others
             if group in system.scores
         ]
@@ -129,12 +129,15 @@ def headings(run: Mapping, protocol: str) -> list[str]:
 
 
 def cells(row: Row, protocol: str) -> list[str]:
-    """Text below the `headings`; published scores have none of the baselines."""
+    """Text below the `headings`."""
     columns = protocols.PROTOCOLS[protocol].columns
     return [
         "" if row.count is None else str(row.count),
         *(column.text(row.scores) for column in columns),
-        *(columns[0].text(scores) for scores in row.baselines.values()),
+        *(
+            "" if scores is None else columns[0].text(scores)
+            for scores in row.baselines.values()
+        ),
     ]
 
 
@@ -193,7 +196,7 @@ def markdown_text(run: Mapping) -> str:
         ]
         explanation = protocols.PROTOCOLS[protocol].explanation
         head = ["category", *headings(run, protocol)]
-        table = markdown_table(head, [_padded(row, len(head)) for row in rows])
+        table = markdown_table(head, rows)
         parts += [f"## {protocol}", explanation, table, *notes(run, protocol)]
     return "\n\n".join(parts) + "\n"
 
@@ -209,7 +212,7 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _csv_lines(protocol, row) -> Iterator[tuple]:
     systems = [(row.system or "this run", row.scores)]
-    systems += row.baselines.items()
+    systems += [item for item in row.baselines.items() if item[1] is not None]
     for system, scores in systems:
         for name, value in scores.items():
             if name != "count":
@@ -226,10 +229,6 @@ def _of_baselines(run, protocol, group):
 
 def _groups(averages):
     return {**averages["per_category"], **_means(averages)}
-
-
-def _padded(cells, length):
-    return [*cells, *[""] * (length - len(cells))]
 
 
 def _means(averages):

@@ -146,7 +146,9 @@ def choose_loss(
     return kind(**weights), terms
 
 
-def check_model(config: ml_collections.ConfigDict, expected: Mapping) -> None:
+def check_model(
+    config: ml_collections.ConfigDict, expected: ml_collections.ConfigDict
+) -> None:
     """The settings of a network are those of its method, and have valid values."""
     owner = f"method {config.method!r}"
     check_settings("model", config.model, expected["model"], owner)

@@ -7,11 +7,10 @@ package names it. Nothing outside of that module knows what the network returns.
 """
 
 import types
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 import jax
-import ml_collections
 import numpy as np
 from flax import linen as nn
 from jaxtyping import Float, Key
@@ -49,11 +48,9 @@ class Field(NamedTuple):
     role: str
 
 
-class Call(Protocol):
-    """Runs a named, jitted entry point of the network with its parameters."""
-
-    def __call__(self, entry: str, *arguments: Any) -> Any:
-        """`call("__call__", batch)`; others as the network defines them."""
+# Runs a named, jitted entry point of the network with its parameters:
+# `call("__call__", batch)`; others take what the network defines.
+Call = Callable[..., Any]
 
 
 class Method(NamedTuple):
@@ -146,13 +143,13 @@ def check(field: str, name: str, names) -> None:
 
 
 def check_settings(
-    section: str, settings: ml_collections.ConfigDict, expected: Mapping, owner: str
+    section: str, settings: Iterable[str], expected: Iterable[str], owner: str
 ) -> None:
     """Every setting of a section has an effect, and none is missing.
 
     Args:
       section: of the config, "model" or "loss".
-      settings: what is there.
+      settings: names of what is there.
       expected: the settings that `owner` has.
       owner: for the message, "method 'pixel2mesh'".
 

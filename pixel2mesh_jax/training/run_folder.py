@@ -184,7 +184,9 @@ def make_method(
         ) from error
 
 
-def flattened(config: Mapping, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flattened(
+    config: Mapping | ml_collections.ConfigDict, prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
     """Names with dots and values."""
     for name, value in config.items():
         if isinstance(value, Mapping | ml_collections.ConfigDict):

@@ -57,13 +57,16 @@ def shifted(distance, count):
 
 
 def run(batches, extract=find_the_points, **kwargs):
-    kwargs = {"protocols": ("pixel2mesh",), **kwargs}
+    kwargs = {
+        "protocols": ("pixel2mesh",),
+        "baselines": {"template": template},
+        **kwargs,
+    }
     return evaluate.evaluate(
         extract,
         batches,
         categories=CATEGORIES,
         num_examples=sum(int(batch.weight.sum()) for batch in batches),
-        baselines={"template": template},
         console=Console(file=io.StringIO()),
         **kwargs,
     )
