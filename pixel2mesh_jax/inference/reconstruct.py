@@ -17,8 +17,8 @@ from rich import progress
 
 from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import object_crop, sources, surface, views
-from pixel2mesh_jax.io import depth_maps, meshes
+from pixel2mesh_jax.geometry import object_crop, surface
+from pixel2mesh_jax.io import depth_maps, meshes, sources, views
 from pixel2mesh_jax.io.matting import load_matting
 from pixel2mesh_jax.report import preview
 from pixel2mesh_jax.structures import Batch, Reconstruction

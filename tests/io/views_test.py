@@ -4,7 +4,8 @@ from numpy.testing import assert_allclose
 from PIL import Image
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import camera, object_crop, views
+from pixel2mesh_jax.geometry import camera, object_crop
+from pixel2mesh_jax.io import views
 from pixel2mesh_jax.structures import View
 
 
