@@ -12,6 +12,7 @@ import jax
 from jaxtyping import Key
 
 from pixel2mesh_jax import losses
+from pixel2mesh_jax.frustum_objective import FrustumWeights, frustum_terms
 from pixel2mesh_jax.geometry import depth as depth_maps
 from pixel2mesh_jax.mesh_rcnn_objective import MeshRCNNWeights, mesh_rcnn
 from pixel2mesh_jax.pixel2mesh2_objective import pixel2mesh2
@@ -45,6 +46,7 @@ FAMILIES = {
     "pixel2mesh": Family(Pixel2MeshWeights, pixel2mesh),
     "pixel2mesh_printed": Family(FourLossWeights, pixel2mesh_printed),
     "pixel2mesh2": Family(FourLossWeights, pixel2mesh2),
+    "frustum": Family(FrustumWeights, frustum_terms),
     "mesh_rcnn": Family(MeshRCNNWeights, mesh_rcnn, draws=True),
 }
 

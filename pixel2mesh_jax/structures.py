@@ -13,9 +13,46 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Int8, UInt8
 
 Array = jax.Array | np.ndarray
+
+
+class VolumeTarget(NamedTuple):
+    """What is known of the view volume of a picture, see `geometry/frustum.py`.
+
+    Attributes:
+      placement: of the volume, packed.
+      distances: signed distance in cells, truncated, times 127 / truncation; index
+        order row, column, layer.
+      far_colors: sRGB of what the rays of the volume meet last.
+    """
+
+    placement: Float[Array, "*batch 5"]
+    distances: Int8[Array, "*batch R R L"]
+    far_colors: UInt8[Array, "*batch R R 3"]
+
+
+class VolumeOutputs(NamedTuple):
+    """What a network says about the view volume; see `geometry/frustum.py`.
+
+    Attributes:
+      placement: of the volume, packed; the truth in training.
+      distances: signed distance in cells.
+      base: the part of it that needs no network.
+      far_colors: sRGB in [0, 1] of what the rays meet last.
+      front: layer where the rays meet the object first, as a share of all layers.
+      near: where the first layer begins, in widths of an object at z = -1.
+      has_depth: 1 where the network was given a depth map, else 0.
+    """
+
+    placement: Float[Array, "B 5"]
+    distances: Float[Array, "B R R L"]
+    base: Float[Array, "B R R L"]
+    far_colors: Float[Array, "B R R 3"]
+    front: Float[Array, "B R R"]
+    near: Float[Array, " B"]
+    has_depth: Float[Array, " B"]
 
 
 class Batch(NamedTuple):
@@ -33,6 +70,7 @@ class Batch(NamedTuple):
       weight: 1 for a real example, 0 for one that only fills up the batch.
       voxels: occupancy of the view volume, see `geometry/voxels.py`; None where it is
         not known, and in training.
+      volume: signed distances in the view volume; None where they are not known.
     """
 
     rgb: Float[Array, "B H W 3"]
@@ -45,6 +83,7 @@ class Batch(NamedTuple):
     category: Int[Array, " B"]
     weight: Float[Array, " B"]
     voxels: Bool[Array, "B R R R"] | None = None
+    volume: VolumeTarget | None = None
 
 
 class MeshTopology(NamedTuple):
@@ -114,11 +153,13 @@ class Outputs(NamedTuple):
       image: the input picture, reconstructed from its features; colours in [0, 1].
       depth: the input depth, reconstructed likewise; disparity in [0, 1] as
         `geometry/depth.py` defines it.
+      volume: signed distances in the view volume.
     """
 
     meshes: tuple[Mesh, ...] = ()
     image: Float[Array, "B H W 3"] | None = None
     depth: Float[Array, "B H W"] | None = None
+    volume: VolumeOutputs | None = None
 
 
 class View(NamedTuple):
@@ -177,6 +218,7 @@ class Example(NamedTuple):
       view_index: number of the view.
       voxels: occupancy of the view volume, see `geometry/voxels.py`; or None.
       field: signed distances around the shape, or None.
+      volume: signed distances in the view volume, or None.
     """
 
     view: View
@@ -186,3 +228,4 @@ class Example(NamedTuple):
     view_index: int
     voxels: np.ndarray | None = None  # (D, H, W) bool
     field: FieldSamples | None = None
+    volume: VolumeTarget | None = None

@@ -11,6 +11,7 @@ from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import depth, graph, pooling, templates
 from pixel2mesh_jax.io import dat
 from pixel2mesh_jax.models import autoencoder, encoders, refinement
+from pixel2mesh_jax.models.frustum_unet import FrustumUNet
 from pixel2mesh_jax.models.pixel2mesh import (
     CHANNELS,
     COLOR_ENCODINGS,
@@ -192,7 +193,22 @@ def _make_refinement(config):
     )
 
 
+def _make_frustum(config):
+    model = config.model
+    return FrustumUNet(
+        inputs=tuple(config.inputs),
+        resolution=model.resolution,
+        layers=model.layers,
+        widths=tuple(model.widths),
+        features=model.features,
+        depth_dropout=model.depth_dropout,
+        depth_noise=model.depth_noise,
+        dtype=_dtype(config),
+    )
+
+
 FAMILIES = {
+    "frustum": _make_frustum,
     "pixel2mesh": _make_pixel2mesh,
     "pixel2mesh2": _make_pixel2mesh2,
     "refinement": _make_refinement,

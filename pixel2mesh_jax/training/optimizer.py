@@ -1,9 +1,11 @@
 """The optimizer of a config: Adam with a schedule, clipping and accumulation."""
 
+import jax
 import ml_collections
 import optax
 
 from pixel2mesh_jax.models.build import choose
+from pixel2mesh_jax.training.averaging import average_parameters
 
 
 def make_schedule(config: ml_collections.ConfigDict) -> optax.Schedule:
@@ -35,6 +37,23 @@ def make_schedule(config: ml_collections.ConfigDict) -> optax.Schedule:
     return optax.join_schedules([warmup, make()], [settings.warmup_steps])
 
 
+def _adam(settings, schedule):
+    decay = settings.get("weight_decay", 0.0)
+    betas = {"b1": settings.b1, "b2": settings.b2}
+    if decay:
+        return optax.adamw(schedule, weight_decay=decay, mask=_kernels, **betas)
+    return optax.adam(schedule, **betas)
+
+
+def _kernels(params):
+    """Weight decay is for matrices; biases and scales keep their size."""
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+
+
+def _average(decay):
+    return average_parameters(decay) if decay else optax.identity()
+
+
 def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransformation:
     """Adam after clipping by the global norm (0 = no clipping).
 
@@ -44,7 +63,8 @@ def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransform
     clip = settings.clip_norm
     tx = optax.chain(
         optax.clip_by_global_norm(clip) if clip else optax.identity(),
-        optax.adam(make_schedule(config), b1=settings.b1, b2=settings.b2),
+        _adam(settings, make_schedule(config)),
+        _average(settings.get("average_decay", 0.0)),
     )
     if config.grad_accumulation > 1:
         steps = optax.MultiSteps(tx, config.grad_accumulation)

@@ -12,6 +12,8 @@ from flax import linen as nn
 from pixel2mesh_jax.structures import Batch, Outputs, Template
 
 Terms = dict[str, jax.Array]
+# Tells the random numbers of a model apart from those of its objective.
+AUGMENTATION = 1
 
 
 class TrainState(NamedTuple):
@@ -87,7 +89,12 @@ def make_train_step(
     def loss_fn(params, batch, template, key, batch_stats):
         variables = {"params": params, "batch_stats": batch_stats}
         outputs, updated = model.apply(
-            variables, batch, template, train=True, mutable=["batch_stats"]
+            variables,
+            batch,
+            template,
+            train=True,
+            mutable=["batch_stats"],
+            rngs={"augment": jax.random.fold_in(key, AUGMENTATION)},
         )
         terms = objective(outputs, batch, key) | penalty(params)
         return sum(terms.values()), (terms, updated.get("batch_stats", {}))
