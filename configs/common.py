@@ -55,6 +55,8 @@ def experiment(method: str, inputs: tuple[str, ...]) -> ml_collections.ConfigDic
     config.optimizer.clip_norm = 0.0
     config.optimizer.b1 = 0.9
     config.optimizer.b2 = 0.999
+    config.optimizer.weight_decay = 0.0  # of matrices, apart from the gradient
+    config.optimizer.average_decay = 0.0  # of an average of the parameters; 0: none
 
     # Evaluation
     config.eval = ml_collections.ConfigDict()

@@ -74,6 +74,16 @@ def flip_example(example: dict[str, tf.Tensor], flip: tf.Tensor) -> dict:
     return {**example, **images, **vectors}
 
 
+def flip_volume(volume: dict[str, tf.Tensor], flip: tf.Tensor) -> dict:
+    """Mirrors the fields of a `VolumeTarget` left-right where `flip` is true."""
+    mirror = tf.where(flip, tf.constant([-1.0, 1, 1, 1, 1]), tf.ones([5]))
+    maps = {
+        key: tf.where(flip, tf.reverse(volume[key], axis=[1]), volume[key])
+        for key in ("distances", "far_colors")
+    }
+    return {"placement": volume["placement"] * mirror, **maps}
+
+
 def resample_indices(count: tf.Tensor, num_points: int, seed: tf.Tensor) -> tf.Tensor:
     """Rows that make `num_points` of `count` points.
 

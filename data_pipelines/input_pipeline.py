@@ -25,16 +25,16 @@ from data_pipelines.datasets import (
     dataset_info,
     open_dataset,
 )
-from data_pipelines.preparation import Recipe, preparation
+from data_pipelines.preparation import VOLUME, Recipe, preparation
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
-from pixel2mesh_jax.structures import Batch
+from pixel2mesh_jax.structures import Batch, VolumeTarget
 
 tf.config.set_visible_devices([], "GPU")  # the accelerator belongs to JAX
 
 SHUFFLE_BUFFER = 2048  # examples; about 0.25 MB each with 10,000 points
 # Features that stay compressed until the example is known to be used.
-ENCODED = ("rgba", "depth", "estimated")
+ENCODED = ("rgba", "depth", "estimated", "distances", "far_colors")
 
 
 def train_batches(
@@ -53,6 +53,7 @@ def train_batches(
     process_count: int = 1,
     depth_source: str = "auto",
     require: Sequence[str] = (),
+    volume: bool = False,
 ) -> Iterator[Batch]:
     """Endless batches for training; the order is a function of (seed, step).
 
@@ -71,6 +72,7 @@ def train_batches(
       process_count: must divide `batch_size`.
       depth_source: of `Batch.depth`; see `datasets.choose_depth`.
       require: "depth", "colors": what the dataset must have.
+      volume: whether the examples have `Batch.volume`.
 
     Raises:
       InputError: the dataset or split does not exist, is empty or lacks something;
@@ -84,8 +86,15 @@ def train_batches(
     info = dataset_info(name, data_dir)
     check_has(info, ("points", *require))
     builder = open_dataset(name, data_dir)
+    if volume and "distances" not in builder.info.features:
+        raise InputError(
+            f"Dataset '{name}' has no signed distances, which the configuration needs; "
+            "build it with --volume 64."
+        )
     depth = choose_depth(info, depth_source)
-    recipe = Recipe(image_size, num_points, depth, seed, color_jitter, flip)
+    recipe = Recipe(
+        image_size, num_points, depth, seed, color_jitter, flip, volume=volume
+    )
     local = batch_size // process_count
     numbered = _stream(builder, split, seed, start_step * batch_size)
     numbered = numbered.filter(
@@ -253,6 +262,9 @@ def _as_batches(
         intrinsics = camera.resize_intrinsics(
             fields.pop("intrinsics"), image_size / width, image_size / height
         )
+        volume = {key: fields.pop(key) for key in VOLUME if key in fields}
+        if volume:
+            fields["volume"] = VolumeTarget(**volume)
         mirrored = camera.flip_intrinsics(intrinsics, image_size)
         yield Batch(intrinsics=np.where(flipped, mirrored, intrinsics), **fields)
 

@@ -8,6 +8,10 @@ import tensorflow_datasets as tfds
 
 from data_pipelines import augment
 from pixel2mesh_jax.geometry import depth as depth_maps
+from pixel2mesh_jax.structures import VolumeTarget
+
+# Fields of a record that belong to its view volume.
+VOLUME = VolumeTarget._fields
 
 
 class Recipe(NamedTuple):
@@ -21,6 +25,7 @@ class Recipe(NamedTuple):
       color_jitter: amount of brightness, contrast and saturation jitter, 0 = none.
       flip: whether to mirror half of the examples.
       voxels: whether the example has the occupancy of the record.
+      volume: whether it has the signed distances of the record.
     """
 
     image_size: int
@@ -30,6 +35,7 @@ class Recipe(NamedTuple):
     color_jitter: float = 0.0
     flip: bool = False
     voxels: bool = False
+    volume: bool = False
 
 
 def preparation(
@@ -64,9 +70,18 @@ def preparation(
         }
         if recipe.voxels:
             example["voxels"] = tf.cast(record["voxels"], tf.bool)
+        if recipe.volume:
+            example |= augment.flip_volume(_volume(features, record), flipped)
         return augment.flip_example(example, flipped)
 
     return prepare
+
+
+def _volume(features, record):
+    """The fields of `VolumeTarget`, decoded."""
+    encoded = [name for name in VOLUME if name != "placement"]
+    fields = {name: features[name].decode_example(record[name]) for name in encoded}
+    return {"placement": record["placement"], **fields}
 
 
 def _depth(features, record, alpha, source):

@@ -80,6 +80,26 @@ def _optional_features(options):
             encoding="zlib",
             doc="1 = inside; view volume, index order depth, row, column",
         )
+    if options.volume:
+        side = options.volume
+        found |= {
+            "placement": tensor(
+                shape=(5,), dtype=np.float32, doc="of the view volume, camera frame"
+            ),
+            "distances": tensor(
+                shape=(side, side, side),
+                dtype=np.int8,
+                encoding="zlib",
+                doc="signed distance in cells, truncated; index order row, column, "
+                "layer",
+            ),
+            "far_colors": tensor(
+                shape=(side, side, 3),
+                dtype=np.uint8,
+                encoding="zlib",
+                doc="sRGB of what the rays of the volume meet last",
+            ),
+        }
     if options.num_queries:
         spec = functools.partial(tensor, encoding="bytes")
         found |= {

@@ -54,7 +54,9 @@ def train(
         categories=dataset.info.categories,
         train=dataset.train,
         validate=lambda: dataset.evaluate("val", config.eval_limit),
-        num_validate=dataset.count("val", config.eval_limit),
+        num_validate=dataset.count("val", config.eval_limit)
+        if config.eval_every
+        else 0,
     )
     loop.train(config, workdir, data, draw=_draw, console=console)
 
@@ -165,6 +167,7 @@ def open_dataset(
             process_index=jax.process_index(),
             process_count=jax.process_count(),
             depth_source=config.depth_source,
+            volume=config.model.family == "frustum",
         )
 
     def eval_batches(split, limit):

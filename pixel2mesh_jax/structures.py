@@ -13,9 +13,46 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Int8, UInt8
 
 Array = jax.Array | np.ndarray
+
+
+class VolumeTarget(NamedTuple):
+    """What is known of the view volume of one picture, on the host.
+
+    Attributes:
+      placement: of the volume, packed, see `geometry/frustum.py`.
+      distances: signed distance in cells, truncated, times 127 / truncation; index
+        order row, column, layer.
+      far_colors: sRGB of what the rays of the volume meet last.
+    """
+
+    placement: np.ndarray  # (5,) float32
+    distances: np.ndarray  # (R, R, L) int8
+    far_colors: np.ndarray  # (R, R, 3) uint8
+
+
+class VolumeOutputs(NamedTuple):
+    """What a network says about the view volume; see `geometry/frustum.py`.
+
+    Attributes:
+      placement: of the volume, packed; the truth in training.
+      distances: signed distance in cells.
+      base: the part of it that needs no network.
+      far_colors: sRGB in [0, 1] of what the rays meet last.
+      front: layer where the rays meet the object first, as a share of all layers.
+      near: where the first layer begins, in widths of an object at z = -1.
+      has_depth: 1 where the network was given a depth map, else 0.
+    """
+
+    placement: Float[Array, "B 5"]
+    distances: Float[Array, "B R R L"]
+    base: Float[Array, "B R R L"]
+    far_colors: Float[Array, "B R R 3"]
+    front: Float[Array, "B R R"]
+    near: Float[Array, " B"]
+    has_depth: Float[Array, " B"]
 
 
 class Batch(NamedTuple):
@@ -33,6 +70,11 @@ class Batch(NamedTuple):
       weight: 1 for a real example, 0 for one that only fills up the batch.
       voxels: occupancy of the view volume, see `geometry/voxels.py`; None where it is
         not known, and in training.
+      placement: of the view volume, packed, see `geometry/frustum.py`; None, like the
+        two that follow, where signed distances are not asked for.
+      distances: signed distances in its cells, truncated; as stored, times 127 over the
+        truncation. Index order row, column, layer.
+      far_colors: sRGB of what the rays of the volume meet last.
     """
 
     rgb: Float[Array, "B H W 3"]
@@ -45,6 +87,9 @@ class Batch(NamedTuple):
     category: Int[Array, " B"]
     weight: Float[Array, " B"]
     voxels: Bool[Array, "B R R R"] | None = None
+    placement: Float[Array, "B 5"] | None = None
+    distances: Float[Array, "B R R L"] | Int8[Array, "B R R L"] | None = None
+    far_colors: UInt8[Array, "B R R 3"] | None = None
 
 
 class MeshTopology(NamedTuple):
@@ -209,6 +254,7 @@ class Example(NamedTuple):
       view_index: number of the view.
       voxels: occupancy of the view volume, see `geometry/voxels.py`; or None.
       field: signed distances around the shape, or None.
+      volume: signed distances in the view volume, or None.
     """
 
     view: View
@@ -218,3 +264,4 @@ class Example(NamedTuple):
     view_index: int
     voxels: np.ndarray | None = None  # (D, H, W) bool
     field: FieldSamples | None = None
+    volume: VolumeTarget | None = None

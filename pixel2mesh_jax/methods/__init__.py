@@ -8,6 +8,7 @@ from pixel2mesh_jax.methods.method import Method, check
 
 # Name -> module of this package; imported when it is asked for.
 METHODS = {
+    "frustum": "frustum",
     "pixel2mesh": "pixel2mesh",
     "pixel2mesh2": "pixel2mesh2",
     "refinement": "refinement",

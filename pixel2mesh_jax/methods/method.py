@@ -53,6 +53,12 @@ class Field(NamedTuple):
 Call = Callable[..., Any]
 
 
+def as_it_is(batch: Batch, keys: Key[Array, " B"]) -> Batch:
+    """No augmentation beyond that of the data pipeline."""
+    del keys
+    return batch
+
+
 class Method(NamedTuple):
     """A way from views to meshes.
 
@@ -70,6 +76,7 @@ class Method(NamedTuple):
         compiled program for each.
       baseline: what a prediction has to beat before any training, or None.
       formats: of published weights, by name, with the settings that they require.
+      augment: (batch, one random key per example) -> batch; in training, traced.
     """
 
     fields: Mapping[str, Field]
@@ -81,6 +88,7 @@ class Method(NamedTuple):
     phase: Callable[[int], Hashable]
     baseline: Reconstruction | None
     formats: Mapping[str, Format]
+    augment: Callable[[Batch, Key[Array, " B"]], Batch] = as_it_is
 
     def needs(self, role: str) -> tuple[str, ...]:
         """Names of the fields of a role."""

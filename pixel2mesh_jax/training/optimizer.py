@@ -2,10 +2,12 @@
 
 import functools
 
+import jax
 import ml_collections
 import optax
 
 from pixel2mesh_jax.methods.method import choose
+from pixel2mesh_jax.training.averaging import average_parameters
 
 
 def make_schedule(config: ml_collections.ConfigDict) -> optax.Schedule:
@@ -43,6 +45,23 @@ def _optimizer_steps(training_steps: int, every: int) -> int:
     return max(training_steps // every, min(training_steps, 1))
 
 
+def _adam(settings, schedule):
+    decay = settings.weight_decay
+    betas = {"b1": settings.b1, "b2": settings.b2}
+    if decay:
+        return optax.adamw(schedule, weight_decay=decay, mask=_kernels, **betas)
+    return optax.adam(schedule, **betas)
+
+
+def _kernels(params):
+    """Weight decay is for matrices; biases and scales keep their size."""
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+
+
+def _average(decay):
+    return average_parameters(decay) if decay else optax.identity()
+
+
 def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransformation:
     """Adam after clipping by the global norm (0 = no clipping).
 
@@ -52,7 +71,8 @@ def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransform
     clip = settings.clip_norm
     tx = optax.chain(
         optax.clip_by_global_norm(clip) if clip else optax.identity(),
-        optax.adam(make_schedule(config), b1=settings.b1, b2=settings.b2),
+        _adam(settings, make_schedule(config)),
+        _average(settings.average_decay),
     )
     if config.grad_accumulation > 1:
         steps = optax.MultiSteps(tx, config.grad_accumulation)

@@ -11,6 +11,9 @@ import optax
 from pixel2mesh_jax.methods.method import Call, Method, Terms, example_keys
 from pixel2mesh_jax.structures import Batch
 
+# Tells the random numbers of the augmentation apart from those of the objective.
+AUGMENTATION = 1
+
 
 class TrainState(NamedTuple):
     """Everything a run needs to resume. Plain pytrees only.
@@ -86,6 +89,7 @@ def make_train_step(
 
     def loss_fn(params, examples, constants, batch_stats):
         batch, keys = examples
+        batch = method.augment(batch, _fold(keys, AUGMENTATION))
         outputs, updated = method.model.apply(
             {"params": params, "batch_stats": batch_stats},
             batch,
@@ -157,6 +161,10 @@ class Programs:
                 static_argnums=static,
             )
         return self._jitted[entry]
+
+
+def _fold(keys, data):
+    return jax.vmap(functools.partial(jax.random.fold_in, data=data))(keys)
 
 
 def _apply(model, entry, variables, *arguments):
