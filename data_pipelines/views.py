@@ -25,7 +25,7 @@ from pixel2mesh_jax.io.meshes import Surface
 from pixel2mesh_jax.structures import Example, View
 
 # Of the records, for all data sets; the folder that holds the shards.
-VERSION = "1.0.0"
+VERSION = "2.0.0"
 # Beside the shards: what was built, from what, and what was skipped.
 REPORT_NAME = "build_report.json"
 SPLITS = ("train", "val", "test")

@@ -66,7 +66,7 @@ def test_beam_writes_the_same_bytes_as_one_machine(tmp_path, run):
     text = run(tmp_path / "beam", "--beam_pipeline_options", ON_TWO_WORKERS)
     here, on_beam = files(tmp_path / "here"), files(tmp_path / "beam")
     assert here == on_beam
-    assert sum("tfrecord" in name for name in here) == 2
+    assert sum("array_record" in name for name in here) == 2
     report = json.loads(on_beam[REPORT_NAME])
     assert report["objects"] == {"train": 6, "val": 0, "test": 2}
     assert report["views"] == {"train": 12, "val": 0, "test": 4}
