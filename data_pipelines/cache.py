@@ -79,7 +79,7 @@ def load(folder: pathlib.Path, item: Item) -> Iterator[tuple[str, dict]]:
     """
     path = path_of(folder, item)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             content = {name: arrays[name] for name in arrays.files}
     except _DAMAGE as error:
         path.unlink(missing_ok=True)
@@ -103,7 +103,7 @@ def _finished(folder, item):
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             views, points = len(arrays["view"]), int(arrays["points"])
             warnings = tuple(arrays["warnings"].tolist())
     except _DAMAGE:

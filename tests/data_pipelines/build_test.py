@@ -398,6 +398,47 @@ def test_killed_build_goes_on_where_it_stopped(tmp_path, start_build):
     assert resumed_shards == whole_shards
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_a_build_killed_at_random_moments_ends_with_the_same_bytes(
+    tmp_path, start_build, seed
+):
+    """kill -9 of the build, ten times, its workers orphaned, begun again at once."""
+    began = time.monotonic()
+    assert start_build(tmp_path / "whole").wait() == 0
+    whole = time.monotonic() - began
+    rng = np.random.default_rng(seed)
+    for _ in range(10):
+        killed = start_build(tmp_path / "killed")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            killed.wait(rng.uniform(0, whole))
+        killed.kill()
+        killed.wait()
+    assert start_build(tmp_path / "killed").wait() == 0
+    resumed, expected = (
+        files(tmp_path / name / "mesh_folder" / views.VERSION)
+        for name in ("killed", "whole")
+    )
+    assert resumed == expected
+    assert [path.name for path in (tmp_path / "killed").iterdir()] == ["mesh_folder"]
+
+
+def files(folder):
+    """Everything of a data set."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.slow
+def test_of_two_builds_at_once_one_is_refused(tmp_path, start_build):
+    first = start_build(tmp_path / "data")
+    while not list((tmp_path / "data").glob(".cache/*/*.npz")):
+        assert first.poll() is None
+        time.sleep(0.05)
+    assert start_build(tmp_path / "data").wait() == 2
+    assert first.wait() == 0
+    assert start_build(tmp_path / "data").wait() == 0  # complete, nothing to do
+
+
 def write_times(paths):
     """When each file was last written; a finished build removes its cache."""
     times = {}
