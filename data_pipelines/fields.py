@@ -85,6 +85,18 @@ def check(names: Sequence[str], features: tfds.features.FeaturesDict) -> None:
             )
 
 
+def all_of(features: tfds.features.FeaturesDict) -> tuple[str, ...]:
+    """The default fields, and the optional ones whose rows need not be drawn."""
+    optional = [
+        name
+        for name, field in FIELDS.items()
+        if field.option
+        and field.source == "record"
+        and features.keys() >= set(field.features)
+    ]
+    return (*DEFAULT, *optional)
+
+
 def features_of(names: Sequence[str], depth_source: str) -> set[str]:
     """Features of a record that the fields need.
 

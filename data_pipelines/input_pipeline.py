@@ -136,8 +136,8 @@ def eval_batches(
         the largest of the dataset is taken and smaller sets repeat points at random.
       limit: at most so many examples, evenly spread over the split.
       depth_source: of `Batch.depth`; see `datasets.choose_depth`.
-      fields: of `Batch`, see `fields.FIELDS`; the others are None. None: the default
-        ones, and voxels where the dataset has them.
+      fields: of `Batch`, see `fields.FIELDS`; the others are None. Without it: those
+        of `fields.all_of`.
       process_index: of this process, which sees its contiguous part of the examples.
       process_count: parts; none if they are fewer examples than processes.
 
@@ -145,8 +145,10 @@ def eval_batches(
       InputError: the dataset or split does not exist, is empty or lacks a field.
     """
     builder, info = open_dataset(name, data_dir), dataset_info(name, data_dir)
+    if fields is None:
+        fields = batch_fields.all_of(builder.info.features)
     recipe = Recipe(
-        fields=_fields_of_evaluation(builder, fields),
+        fields=tuple(fields),
         image_size=image_size,
         num_points=num_points or info.max_points,
         depth_source=choose_depth(info, depth_source),
@@ -188,13 +190,6 @@ def _decoded(name, data_dir, split, limit, features):
     for index in order.spread(len(records), limit):
         row = parse(records[int(index)])
         yield {key: value.numpy() for key, value in row.items()}
-
-
-def _fields_of_evaluation(builder, fields):
-    if fields is not None:
-        return tuple(fields)
-    solid = ("voxels",) if "voxels" in builder.info.features else ()
-    return batch_fields.DEFAULT + solid
 
 
 def _examples(

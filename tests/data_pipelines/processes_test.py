@@ -22,7 +22,9 @@ def fill(folder, items, workers, make=deadly_objects.make_examples):
     return list(cache.fill(folder, items, make, OPTIONS, workers))
 
 
-@pytest.mark.parametrize("death", ["segfault", "kill"])
+@pytest.mark.parametrize(
+    "death", ["segfault", pytest.param("kill", marks=pytest.mark.slow)]
+)
 def test_an_object_that_kills_its_worker_is_left_out_and_named(tmp_path, death):
     """The others are built, also those that were in flight with it."""
     items = deadly_objects.items(a="", b=death, c="slow", d="slow", e="")
