@@ -48,8 +48,9 @@ def _lock(path, what):
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = path.read_text() or "unknown"
-            file.close()
+            with file:
+                file.seek(0)
+                holder = file.read().decode() or "unknown"
             raise InputError(
                 f"{what} is being written by another build (process {holder}); wait "
                 "until it has ended, or choose another --data_dir"

@@ -57,7 +57,6 @@ def run(
       InputError: processes cannot be started.
       Exception: what `build` raises; nothing more is begun then.
     """
-
     notes = {item: note_of(place_of(item)) for item in items}
     suspects = [item for item in items if notes[item].exists()]
     waiting = [item for item in items if item not in suspects]
