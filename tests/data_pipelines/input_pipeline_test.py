@@ -168,12 +168,20 @@ def solid_dir(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", fields.FIELDS)
-def test_a_field_alone_is_as_in_company(solid_dir, name):
-    """Shape and type as the table says; the others are None; equal values."""
+def with_fields(folder, names):
     options = {"image_size": 24, "num_queries": 20, "color_jitter": 0.3, "flip": True}
-    (alone,) = train(solid_dir, 1, fields=(name,), **options)
-    (all_of_them,) = train(solid_dir, 1, fields=tuple(fields.FIELDS), **options)
+    return train(folder, 1, fields=names, **options)[0]
+
+
+@pytest.fixture(scope="module")
+def all_fields(solid_dir):
+    return with_fields(solid_dir, tuple(fields.FIELDS))
+
+
+@pytest.mark.parametrize("name", fields.FIELDS)
+def test_a_field_alone_is_as_in_company(solid_dir, all_fields, name):
+    """Shape and type as the table says; the others are None; equal values."""
+    alone = with_fields(solid_dir, (name,))
     assert {key for key in alone._fields if getattr(alone, key) is not None} == {
         name,
         "category",
@@ -182,7 +190,7 @@ def test_a_field_alone_is_as_in_company(solid_dir, name):
     found, field = getattr(alone, name), fields.FIELDS[name]
     assert found.shape == (4, *(SIZES[size] for size in field.shape.split()))
     assert found.dtype == field.dtype.as_numpy_dtype
-    np.testing.assert_array_equal(found, getattr(all_of_them, name))
+    np.testing.assert_array_equal(found, getattr(all_fields, name))
 
 
 def test_features_that_nobody_asked_for_are_not_decoded(solid_dir, monkeypatch):
