@@ -31,7 +31,7 @@ class Field(NamedTuple):
 
     Attributes:
       source: what makes it: "view" (resized picture), "surface" and "queries" (rows
-        drawn anew for every example), "record" (a feature as it is).
+        drawn anew for every example), "record" (its one feature, as it is).
       shape: of one example; S = image size, P = surface points, Q = queries, R = voxels
         per side.
       dtype: in the batch.

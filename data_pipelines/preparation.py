@@ -64,7 +64,8 @@ def preparation(
             made |= augment.sample_surface(record, recipe.num_points, point_seed)
         if _from("queries", names):
             made |= augment.sample_queries(record, recipe.num_queries, point_seed)
-        made |= {name: record[name] for name in _from("record", names)}
+        for name in _from("record", names):
+            made[name] = record[fields.FIELDS[name].features[0]]
         return {**_finish(made, names, flipped), "flipped": flipped}
 
     return prepare
