@@ -26,7 +26,7 @@ from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import Example, View
 
 # Of the records, for all data sets; the folder that holds the shards.
-VERSION = "1.0.0"
+VERSION = "2.0.0"
 # Beside the shards: what was built, from what, and what was skipped.
 REPORT_NAME = "build_report.json"
 SPLITS = ("train", "val", "test")

@@ -14,7 +14,7 @@ import ml_collections
 import numpy as np
 from rich.console import Console
 
-from pixel2mesh_jax import processes
+from pixel2mesh_jax import methods, processes
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.evaluation import depth_agreement, protocols
 from pixel2mesh_jax.evaluation import evaluate as evaluation
@@ -49,7 +49,7 @@ def train(
     config: ml_collections.ConfigDict, workdir: pathlib.Path, console: Console
 ) -> None:
     """Trains or goes on training. Raises InputError on a config or data of no use."""
-    dataset = open_dataset(config, needs=("points",))
+    dataset = open_dataset(config, fields=tuple(methods.make(config).fields))
     data = loop.Data(
         categories=dataset.info.categories,
         train=dataset.train,
@@ -132,13 +132,13 @@ def import_weights(
 
 
 def open_dataset(
-    config: ml_collections.ConfigDict, needs: tuple[str, ...] = ()
+    config: ml_collections.ConfigDict, fields: tuple[str, ...] = ()
 ) -> Dataset:
     """The dataset of a config.
 
     Args:
       config: of the experiment.
-      needs: what it must have beside the inputs of the model.
+      fields: of `Batch` that training reads.
 
     Raises:
       InputError: it is not there, or lacks something.
@@ -147,7 +147,8 @@ def open_dataset(
 
     where = (config.dataset, config.data_dir)
     info = input_pipeline.dataset_info(*where)
-    needs = [*needs, *(name for name in config.inputs if name != "rgb")]
+    needs = [name for name in config.inputs if name != "rgb"]
+    needs += [name for name in fields if name == "points"]
     if config.loss.get("color", 0) > 0:
         needs.append("colors")
     input_pipeline.check_has(info, needs)
@@ -167,7 +168,7 @@ def open_dataset(
             process_index=jax.process_index(),
             process_count=jax.process_count(),
             depth_source=config.depth_source,
-            volume=config.model.family == "frustum",
+            fields=fields,
         )
 
     def eval_batches(split, limit):

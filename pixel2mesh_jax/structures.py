@@ -58,6 +58,8 @@ class VolumeOutputs(NamedTuple):
 class Batch(NamedTuple):
     """B views of objects; what `data_pipelines.input_pipeline` yields as numpy arrays.
 
+    Fields that nobody asked for are None; category and weight are always there.
+
     Attributes:
       rgb: colours in [0, 1], composited on white where the object is absent.
       depth: metres along the optical axis (-z), 0 = missing.
@@ -68,25 +70,29 @@ class Batch(NamedTuple):
       colors: surface colours (sRGB in [0, 1]) at `points`.
       category: index into the category names of the dataset.
       weight: 1 for a real example, 0 for one that only fills up the batch.
-      voxels: occupancy of the view volume, see `geometry/voxels.py`; None where it is
-        not known, and in training.
-      placement: of the view volume, packed, see `geometry/frustum.py`; None, like the
-        two that follow, where signed distances are not asked for.
+      voxels: occupancy of the view volume, see `geometry/voxels.py`.
+      query_points: points around the shape in metres, camera frame.
+      query_distances: signed distances at `query_points` in metres, negative inside.
+      query_colors: colours (sRGB in [0, 1]) of the surface nearest to `query_points`.
+      placement: of the view volume, packed, see `geometry/frustum.py`.
       distances: signed distances in its cells, truncated; as stored, times 127 over the
         truncation. Index order row, column, layer.
       far_colors: sRGB of what the rays of the volume meet last.
     """
 
-    rgb: Float[Array, "B H W 3"]
-    depth: Float[Array, "B H W"]
-    mask: Float[Array, "B H W"]
-    intrinsics: Float[Array, "B 3 3"]
-    points: Float[Array, "B P 3"]
-    normals: Float[Array, "B P 3"]
-    colors: Float[Array, "B P 3"]
+    rgb: Float[Array, "B H W 3"] | None
+    depth: Float[Array, "B H W"] | None
+    mask: Float[Array, "B H W"] | None
+    intrinsics: Float[Array, "B 3 3"] | None
+    points: Float[Array, "B P 3"] | None
+    normals: Float[Array, "B P 3"] | None
+    colors: Float[Array, "B P 3"] | None
     category: Int[Array, " B"]
     weight: Float[Array, " B"]
     voxels: Bool[Array, "B R R R"] | None = None
+    query_points: Float[Array, "B Q 3"] | None = None
+    query_distances: Float[Array, "B Q"] | None = None
+    query_colors: Float[Array, "B Q 3"] | None = None
     placement: Float[Array, "B 5"] | None = None
     distances: Float[Array, "B R R L"] | Int8[Array, "B R R L"] | None = None
     far_colors: UInt8[Array, "B R R 3"] | None = None

@@ -87,7 +87,7 @@ def test_shards(tmp_path):
     assert build.main(arguments) == 0
     builder = tfds.builder_from_directory(tmp_path / "mesh_folder" / VERSION)
     assert "RGB-D views" in builder.info.description
-    (record,) = tfds.as_numpy(builder.as_dataset(split="test"))
+    (record,) = builder.as_data_source(split="test")
     assert record["rgba"].shape == (224, 224, 4)
     assert (record["colors"] == (60, 90, 200)).all()
     normals = record["normals"].astype(float)

@@ -51,7 +51,7 @@ def run(folder, data_dir, *arguments):
 
 def records(data_dir):
     builder = tfds.builder_from_directory(data_dir / "rgbd_folder" / VERSION)
-    found = tfds.as_numpy(builder.as_dataset(split="test"))
+    found = builder.as_data_source(split="test")
     return builder.info, sorted(found, key=lambda record: record["object_id"])
 
 

@@ -240,7 +240,7 @@ def test_nothing_else_is_named_and_every_record_can_be_read(build, name):
     builder = tfds.builder_from_directory(done.data_dir / name / VERSION)
     found = set()
     for split in builder.info.splits:
-        for record in tfds.as_numpy(builder.as_dataset(split=split)):
+        for record in builder.as_data_source(split=split):
             found.add(record["object_id"].decode())
             assert record["rgba"][..., 3].any()
             for key in ("depth", "intrinsics", "points", "normals"):
@@ -275,7 +275,7 @@ def test_objects_of_absurd_scale_are_built_like_any_other(build):
     (split,) = builder.info.splits
     extents = {
         record["object_id"].decode(): np.ptp(record["points"], axis=0).max()
-        for record in tfds.as_numpy(builder.as_dataset(split=split))
+        for record in builder.as_data_source(split=split)
     }
     for name in ("good", "huge", "tiny"):
         assert 0.25 < extents[f"chair/{name}.obj"] < camera.P2M_SCALE
