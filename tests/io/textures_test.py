@@ -31,13 +31,13 @@ def assert_grey(surface):
 def test_a_texture_that_is_there(tmp_path):
     Image.new("RGB", (4, 4), (255, 0, 0)).save(tmp_path / "red one.png")
     path = write_obj(tmp_path, "map_Kd red one.png")
-    assert textures.missing_files(path) == {}
+    assert textures.beside(path, "red one.png") == tmp_path / "red one.png"
     assert (meshes.load_surface(path).paint.texels == (255, 0, 0)).all()
 
 
 def test_a_missing_texture_of_an_obj(tmp_path, caplog):
     path = write_obj(tmp_path, "map_Kd images\\gone.png")
-    assert textures.missing_files(path) == {"paint": "images\\gone.png"}
+    assert textures.beside(path, "images\\gone.png") is None
     assert_grey(meshes.load_surface(path))
     assert "gone.png is missing: painted grey" in caplog.text
 

@@ -1,0 +1,286 @@
+"""Wavefront OBJ and its materials -> triangles and colours.
+
+Source: *Object Files (.obj)* and *MTL material format*, Alias|Wavefront 1995; vertex
+colours as MeshLab and ZBrush add them to `v`. Read here and not by trimesh (5.2.0),
+which fans concave polygons, misplaces negative indices between vertices and takes the
+options of `map_Kd` for a part of the file name.
+"""
+
+import array
+import logging
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.io import materials, mesh_limits, polygons, textures
+from pixel2mesh_jax.io.textures import NO_TEXTURE
+
+# Options of a texture -> how many values follow; -o, -s and -t have one to three.
+OPTIONS = {
+    **dict.fromkeys(("-blendu", "-blendv", "-boost", "-cc", "-clamp", "-bm"), 1),
+    **dict.fromkeys(("-imfchan", "-texres", "-type", "-colorspace"), 1),
+    "-mm": 2,
+}
+VECTORS = ("-o", "-s", "-t")
+
+logger = logging.getLogger(__name__)
+
+
+class Material(NamedTuple):
+    """What an MTL file says about a material.
+
+    Attributes:
+      color: linear RGB.
+      texture: number of its picture, or `NO_TEXTURE`.
+      scale: of texture coordinates, then `offset` is added.
+      offset: see `scale`.
+    """
+
+    color: tuple[float, float, float] = (materials.GREY,) * 3
+    texture: int = NO_TEXTURE
+    scale: tuple[float, float] = (1.0, 1.0)
+    offset: tuple[float, float] = (0.0, 0.0)
+
+
+class _Lines:
+    """The numbers of a file, and the state of `usemtl` at every face."""
+
+    def __init__(self):
+        self.vertices, self.colors = array.array("d"), array.array("d")
+        self.coordinates = array.array("d")
+        self.corners, self.sizes = [], array.array("l")
+        # per face: vertices and coordinates so far, number of its material
+        self.state, self.names = array.array("l"), {None: 0}
+        self.libraries = []
+
+
+def read(
+    path: pathlib.Path,
+) -> tuple[Float[np.ndarray, "V 3"], Int[np.ndarray, "F 3"], materials.Paint]:
+    """Vertices, triangles and colours of a file.
+
+    Raises:
+      InputError: a number cannot be read, or a face has a corner that does not exist.
+    """
+    lines = _scan(mesh_limits.read_bytes(path))
+    vertices = np.array(lines.vertices).reshape(-1, 3)
+    state = np.array(lines.state, np.int64).reshape(-1, 3)
+    sizes = np.array(lines.sizes, np.int64)
+    corner, coordinate = _indices(lines.corners, np.repeat(state, sizes, axis=0))
+    places, polygon = polygons.triangulate(vertices, corner, sizes)
+    library = textures.Textures()
+    known = _materials(path, lines, library)
+    used = [known[name] for name in lines.names]
+    paint = _paint(lines, used, corner, coordinate, places, state[polygon, 2], library)
+    return vertices, corner[places], paint
+
+
+def _scan(data):
+    """Sorts the lines of a file by their keywords."""
+    lines, material = _Lines(), 0
+    if b"\\\n" in data or b"\\\r\n" in data:
+        data = data.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ")
+    for number, line in enumerate(data.splitlines(), 1):
+        fields = line.split()
+        keyword = fields[0] if fields else b""
+        try:
+            if keyword == b"v":
+                _add_vertex(lines, fields)
+            elif keyword == b"f":
+                _add_face(lines, fields, material)
+            elif keyword == b"vt":
+                u, v = fields[1], fields[2] if len(fields) > 2 else b"0"
+                lines.coordinates.extend((float(u), float(v)))
+            elif keyword == b"usemtl":
+                name = _rest(line, keyword)
+                material = lines.names.setdefault(name, len(lines.names))
+            elif keyword == b"mtllib":
+                lines.libraries.append(_rest(line, keyword))
+        except (ValueError, IndexError, OverflowError) as error:
+            shown = line[:60].decode(errors="replace")
+            raise InputError(f"cannot be read: line {number}: {shown!r}") from error
+    return lines
+
+
+def _add_vertex(lines, fields):
+    x, y, z = map(float, fields[1:4])
+    if len(fields) >= 7:  # x y z r g b; four numbers are x y z w
+        missing = len(lines.vertices) - len(lines.colors)
+        lines.colors.extend([1.0] * missing)
+        lines.colors.extend(map(float, fields[4:7]))
+    lines.vertices.extend((x, y, z))
+
+
+def _add_face(lines, fields, material):
+    for index, field in enumerate(fields):
+        if field[:1] == b"#":
+            fields = fields[:index]
+            break
+    lines.corners += fields[1:]
+    lines.sizes.append(len(fields) - 1)
+    lines.state.extend(
+        (len(lines.vertices) // 3, len(lines.coordinates) // 2, material)
+    )
+
+
+def _rest(line, keyword):
+    return line.split(keyword, 1)[1].split(b"#")[0].strip().decode(errors="replace")
+
+
+def _indices(corners, state):
+    """Vertices and texture coordinates (-1: none) of all corners, from zero."""
+    try:
+        parts = [corner.split(b"/") for corner in corners]
+        vertex = np.array([int(part[0]) for part in parts], np.int64)
+        second = [part[1] if len(part) > 1 else b"" for part in parts]
+        coordinate = np.array([int(word or b"0") for word in second], np.int64)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"cannot be read: a corner of a face ({error})") from error
+    if (vertex == 0).any():
+        raise InputError("faces refer to vertex 0; OBJ files count from 1")
+    vertex = np.where(vertex < 0, state[:, 0] + vertex, vertex - 1)
+    coordinate = np.where(coordinate < 0, state[:, 1] + coordinate, coordinate - 1)
+    return vertex, coordinate
+
+
+def _paint(lines, used, corner, coordinate, places, material, library):
+    """Colours of the triangles, whose materials are numbers of `used`."""
+    uv_table = np.array(lines.coordinates).reshape(-1, 2)
+    coordinate = coordinate[places]
+    known = (coordinate >= 0) & (coordinate < len(uv_table))
+    uv = np.full((*places.shape, 2), np.nan)
+    uv[known] = uv_table[coordinate[known]]
+    scale, offset, color, number = (
+        np.array([getattr(one, name) for one in used], kind)
+        for name, kind in (
+            *(("scale", float), ("offset", float)),
+            *(("color", np.float32), ("texture", int)),
+        )
+    )
+    uv = uv * scale[material][:, None] + offset[material][:, None]
+    colors = np.repeat(color[material][:, None], 3, axis=1)
+    number = number[material]
+    if len(lines.colors):
+        of_vertices = _vertex_colors(lines)[corner[places]]
+        colors = np.where((number == NO_TEXTURE)[:, None, None], of_vertices, colors)
+    return materials.paint_faces(colors, uv, number, library.pictures)
+
+
+def _vertex_colors(lines):
+    """Linear (V, 3); floats up to 1, or bytes. White where a vertex has none."""
+    colors = np.array(lines.colors)
+    colors = colors / 255 if colors.max() > 1 else colors
+    missing = len(lines.vertices) - len(colors)
+    colors = np.concatenate([colors, np.ones(missing)]).reshape(-1, 3)
+    return materials.linear_from_srgb(np.clip(colors, 0, 1))
+
+
+def _materials(path, lines, library):
+    """Materials by name, those that no file describes with a warning."""
+    found, complete = {}, True
+    for names in dict.fromkeys(lines.libraries):
+        for name in _library_names(path, names):
+            file = textures.beside(path, name)
+            if file is None:
+                logger.warning("material file %s is missing: painted grey", name)
+                complete = False
+            else:
+                found |= {key: (file, said) for key, said in _described(file).items()}
+    known = {}
+    for name in lines.names:
+        known[name] = Material()
+        if name in found:
+            known[name] = _material(path, *found[name], library)
+        elif name is not None and complete:
+            logger.warning("material %s is nowhere described: painted grey", name)
+    return known
+
+
+def _library_names(path, names):
+    """`mtllib` takes one name that may hold spaces, or several."""
+    if textures.beside(path, names) is not None:
+        return [names]
+    several = names.split()
+    if any(textures.beside(path, name) is not None for name in several):
+        return several
+    return [names.strip('"')]
+
+
+def _described(file):
+    """What an MTL file says of every material: keyword -> the rest of its line."""
+    found, said = {}, {}
+    for line in (
+        mesh_limits.read_bytes(file).decode("utf-8-sig", "replace").splitlines()
+    ):
+        keyword, *rest = line.strip().split(None, 1)[:2] or [""]
+        if keyword.lower() == "newmtl":
+            said = found.setdefault(rest[0].split("#")[0].strip() if rest else "", {})
+        elif rest:
+            said[keyword.lower()] = rest[0].strip()
+    return found
+
+
+def _material(path, file, said, library):
+    """Kd, or a texture, under which exporters often leave Kd black."""
+    if "map_kd" not in said:
+        return Material(_color(said["kd"])) if "kd" in said else Material()
+    values, name = parse_texture(said["map_kd"])
+    picture = textures.beside(path, name) or textures.beside(file, name)
+    number = library.add(picture or name, picture, name)
+    if number == NO_TEXTURE:
+        return Material()
+    scale, offset = values.get("-s", (1.0, 1.0)), values.get("-o", (0.0, 0.0))
+    return Material((1.0, 1.0, 1.0), number, scale, offset)
+
+
+def _color(text):
+    """Linear RGB of `r [g b]` in sRGB."""
+    try:
+        values = [float(value) for value in text.split("#")[0].split()[:3]]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 3) or not np.isfinite(values).all():
+        logger.warning("a material has the colour %s: painted grey", text[:40])
+        return (materials.GREY,) * 3
+    rgb = np.array(values if len(values) == 3 else values * 3)
+    return tuple(materials.linear_from_srgb(np.clip(rgb, 0, 1)).tolist())
+
+
+def parse_texture(text: str) -> tuple[dict[str, tuple[float, float]], str]:
+    """Options and file name of a `map_Kd` line.
+
+    Returns:
+      The values (u, v) of -o, -s and -t, and the name without quotes.
+    """
+    values, rest = {}, text.strip()
+    while rest.startswith("-"):
+        option, _, after = rest.partition(" ")
+        if option in OPTIONS:
+            rest = after.strip().split(" ", OPTIONS[option])[-1]
+        elif option in VECTORS:
+            numbers, rest = _leading_numbers(after)
+            default = 1.0 if option == "-s" else 0.0
+            u, v = (*numbers, default, default)[:2]
+            values[option] = (u, v)
+        else:
+            break
+        rest = rest.strip()
+    if rest.count('"') > 1:
+        rest = rest.split('"')[1]
+    return values, rest
+
+
+def _leading_numbers(text):
+    """Up to three numbers at the start of a text, and what follows."""
+    numbers, rest = [], text.strip()
+    while len(numbers) < 3:
+        word, _, after = rest.partition(" ")
+        try:
+            numbers.append(float(word))
+        except ValueError:
+            break
+        rest = after.strip()
+    return numbers, rest
