@@ -13,6 +13,8 @@ from pixel2mesh_jax.errors import InputError
 
 # Bytes of a mesh file, and of each file that belongs to it.
 MAX_FILE_BYTES = 2**29
+# Bytes of text (OBJ, MTL, OFF, PLY as text), whose words take ten times the memory.
+MAX_TEXT_BYTES = 2**27
 # Triangles and vertices of an object, counted with all of its instances.
 MAX_TRIANGLES = 4_000_000
 MAX_VERTICES = 12_000_000
@@ -32,13 +34,27 @@ def read_bytes(path: pathlib.Path) -> bytes:
     """Content of a regular file. Raises InputError if it is none, or too large."""
     if not path.is_file():
         raise InputError(f"{path.name}: no such file")
-    size = path.stat().st_size
-    if size > MAX_FILE_BYTES:
-        raise InputError(
-            f"{path.name} has {size / 2**20:.0f} MiB; at most "
-            f"{MAX_FILE_BYTES // 2**20} MiB are read"
-        )
+    _check_size(path.stat().st_size, MAX_FILE_BYTES, path.name)
     return path.read_bytes()
+
+
+def read_text(path: pathlib.Path) -> bytes:
+    """As `read_bytes`, of a file of words."""
+    if path.is_file():
+        _check_size(path.stat().st_size, MAX_TEXT_BYTES, path.name)
+    return read_bytes(path)
+
+
+def check_text(size: int) -> None:
+    """Raises InputError if so many bytes of text are too many."""
+    _check_size(size, MAX_TEXT_BYTES, "its text")
+
+
+def _check_size(size, limit, name):
+    if size > limit:
+        raise InputError(
+            f"{name} has {size / 2**20:.0f} MiB; at most {limit // 2**20} MiB are read"
+        )
 
 
 def check_counts(num_vertices: int, num_faces: int) -> None:

@@ -46,14 +46,13 @@ class Material(NamedTuple):
 
 
 class _Lines:
-    """The numbers of a file, and the state of `usemtl` at every face."""
+    """The words of a file: numbers as they are written, sorted by their meaning."""
 
     def __init__(self):
-        self.vertices, self.colors = array.array("d"), array.array("d")
-        self.coordinates = array.array("d")
+        self.vertices, self.colors, self.coordinates = [], [], []
         self.corners, self.sizes = [], array.array("l")
-        # per face: vertices and coordinates so far, number of its material
-        self.state, self.names = array.array("l"), {None: 0}
+        # faces from which on a material is used, and its number in `names`
+        self.runs, self.names = [(0, 0)], {None: 0}
         self.libraries = []
 
 
@@ -65,90 +64,107 @@ def read(
     Raises:
       InputError: a number cannot be read, or a face has a corner that does not exist.
     """
-    lines = _scan(mesh_limits.read_bytes(path))
-    vertices = np.array(lines.vertices).reshape(-1, 3)
-    state = np.array(lines.state, np.int64).reshape(-1, 3)
+    lines = _scan(mesh_limits.read_text(path))
+    vertices = _numbers(lines.vertices).reshape(-1, 3)
+    corner, coordinate = _indices(lines.corners)
     sizes = np.array(lines.sizes, np.int64)
-    corner, coordinate = _indices(lines.corners, np.repeat(state, sizes, axis=0))
     places, polygon = polygons.triangulate(vertices, corner, sizes)
     library = textures.Textures()
     known = _materials(path, lines, library)
     used = [known[name] for name in lines.names]
-    paint = _paint(lines, used, corner, coordinate, places, state[polygon, 2], library)
+    starts, numbers = np.array(lines.runs, np.int64).T
+    material = numbers[np.searchsorted(starts, polygon, side="right") - 1]
+    paint = _paint(lines, used, corner, coordinate, places, material, library)
     return vertices, corner[places], paint
 
 
 def _scan(data):
     """Sorts the lines of a file by their keywords."""
-    lines, material = _Lines(), 0
+    lines = _Lines()
     if b"\\\n" in data or b"\\\r\n" in data:
         data = data.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ")
     for number, line in enumerate(data.splitlines(), 1):
         fields = line.split()
         keyword = fields[0] if fields else b""
-        try:
-            if keyword == b"v":
-                _add_vertex(lines, fields)
-            elif keyword == b"f":
-                _add_face(lines, fields, material)
-            elif keyword == b"vt":
-                u, v = fields[1], fields[2] if len(fields) > 2 else b"0"
-                lines.coordinates.extend((float(u), float(v)))
-            elif keyword == b"usemtl":
-                name = _rest(line, keyword)
-                material = lines.names.setdefault(name, len(lines.names))
-            elif keyword == b"mtllib":
-                lines.libraries.append(_rest(line, keyword))
-        except (ValueError, IndexError, OverflowError) as error:
+        if keyword == b"v" and len(fields) >= 4:
+            if len(fields) >= 7:  # x y z r g b; four numbers are x y z w
+                lines.colors += [b"1"] * (len(lines.vertices) - len(lines.colors))
+                lines.colors += fields[4:7]
+            lines.vertices += fields[1:4]
+        elif keyword == b"f":
+            if b"-" in line or b"#" in line:
+                fields = _plain_corners(fields, lines)
+            lines.corners += fields[1:]
+            lines.sizes.append(len(fields) - 1)
+        elif keyword == b"vt" and len(fields) >= 2:
+            lines.coordinates += fields[1:3] if len(fields) > 2 else [fields[1], b"0"]
+        elif keyword == b"usemtl":
+            name = _rest(line, keyword)
+            material = lines.names.setdefault(name, len(lines.names))
+            lines.runs.append((len(lines.sizes), material))
+        elif keyword == b"mtllib":
+            lines.libraries.append(_rest(line, keyword))
+        elif keyword in (b"v", b"vt"):
             shown = line[:60].decode(errors="replace")
-            raise InputError(f"cannot be read: line {number}: {shown!r}") from error
+            raise InputError(f"cannot be read: line {number}: {shown!r}")
     return lines
 
 
-def _add_vertex(lines, fields):
-    x, y, z = map(float, fields[1:4])
-    if len(fields) >= 7:  # x y z r g b; four numbers are x y z w
-        missing = len(lines.vertices) - len(lines.colors)
-        lines.colors.extend([1.0] * missing)
-        lines.colors.extend(map(float, fields[4:7]))
-    lines.vertices.extend((x, y, z))
+def _plain_corners(fields, lines):
+    """A face without its comment, and with negative indices counted from the start.
 
-
-def _add_face(lines, fields, material):
-    for index, field in enumerate(fields):
-        if field[:1] == b"#":
-            fields = fields[:index]
+    They count from the last vertex before the face, wherever it stands in the file.
+    """
+    so_far = (len(lines.vertices) // 3, len(lines.coordinates) // 2, 0)
+    plain = fields[:1]
+    for field in fields[1:]:
+        if field.startswith(b"#"):
             break
-    lines.corners += fields[1:]
-    lines.sizes.append(len(fields) - 1)
-    lines.state.extend(
-        (len(lines.vertices) // 3, len(lines.coordinates) // 2, material)
-    )
+        parts = field.split(b"/")
+        for i, (part, count) in enumerate(zip(parts, so_far, strict=False)):
+            if part[:1] == b"-" and part[1:].isdigit() and i < 2:
+                back = int(part)
+                if back < -count:
+                    raise InputError(
+                        f"faces refer to number {back} from the end, there are {count}"
+                    )
+                parts[i] = b"%d" % (count + back + 1)
+        plain.append(b"/".join(parts))
+    return plain
+
+
+def _numbers(words):
+    try:
+        return np.array(list(map(float, words)), np.float64)
+    except ValueError as error:
+        raise InputError(f"cannot be read: {error}") from error
 
 
 def _rest(line, keyword):
     return line.split(keyword, 1)[1].split(b"#")[0].strip().decode(errors="replace")
 
 
-def _indices(corners, state):
+def _indices(corners):
     """Vertices and texture coordinates (-1: none) of all corners, from zero."""
     try:
-        parts = [corner.split(b"/") for corner in corners]
-        vertex = np.array([int(part[0]) for part in parts], np.int64)
-        second = [part[1] if len(part) > 1 else b"" for part in parts]
-        coordinate = np.array([int(word or b"0") for word in second], np.int64)
+        if not any(b"/" in corner for corner in corners):
+            vertex = np.array(list(map(int, corners)), np.int64)
+            coordinate = np.zeros(len(vertex), np.int64)
+        else:
+            parts = [corner.split(b"/") for corner in corners]
+            vertex = np.array([int(part[0]) for part in parts], np.int64)
+            second = [part[1] if len(part) > 1 else b"" for part in parts]
+            coordinate = np.array([int(word or b"0") for word in second], np.int64)
     except (ValueError, OverflowError) as error:
         raise InputError(f"cannot be read: a corner of a face ({error})") from error
     if (vertex == 0).any():
         raise InputError("faces refer to vertex 0; OBJ files count from 1")
-    vertex = np.where(vertex < 0, state[:, 0] + vertex, vertex - 1)
-    coordinate = np.where(coordinate < 0, state[:, 1] + coordinate, coordinate - 1)
-    return vertex, coordinate
+    return vertex - 1, coordinate - 1
 
 
 def _paint(lines, used, corner, coordinate, places, material, library):
     """Colours of the triangles, whose materials are numbers of `used`."""
-    uv_table = np.array(lines.coordinates).reshape(-1, 2)
+    uv_table = _numbers(lines.coordinates).reshape(-1, 2)
     coordinate = coordinate[places]
     known = (coordinate >= 0) & (coordinate < len(uv_table))
     uv = np.full((*places.shape, 2), np.nan)
@@ -171,7 +187,7 @@ def _paint(lines, used, corner, coordinate, places, material, library):
 
 def _vertex_colors(lines):
     """Linear (V, 3); floats up to 1, or bytes. White where a vertex has none."""
-    colors = np.array(lines.colors)
+    colors = _numbers(lines.colors)
     colors = colors / 255 if colors.max() > 1 else colors
     missing = len(lines.vertices) - len(colors)
     colors = np.concatenate([colors, np.ones(missing)]).reshape(-1, 3)

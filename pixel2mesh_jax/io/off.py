@@ -35,7 +35,7 @@ def read(
     Raises:
       InputError: damaged, too large, or of a kind that is not read.
     """
-    data = mesh_limits.read_bytes(path)
+    data = mesh_limits.read_text(path)
     header, rows = _rows(data)
     try:
         num_vertices, num_faces = int(rows[0][0]), int(rows[0][1])

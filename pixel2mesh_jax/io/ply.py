@@ -160,6 +160,8 @@ def _tables(data, start, order, elements) -> dict[str, Table]:
                 f"cannot be read: {element.rows:,} rows of {element.name} do not fit "
                 f"into {room:,} bytes; is the file complete?"
             )
+    if not order:
+        mesh_limits.check_text(len(data))
     reader = _Binary(data, start, order) if order else _Text(data[start:])
     tables = {}
     for element in elements:
