@@ -91,10 +91,12 @@ def load(path: pathlib.Path) -> Gltf:
     else:
         text, binary = data, None
     content = _parsed(text)
-    version = str(content.get("asset", {}).get("version", "nothing"))
-    if not version.startswith("2."):
+    asset = content.get("asset")
+    version = asset.get("version") if isinstance(asset, dict) else None
+    if not str(version).startswith("2."):
         raise InputError(f"cannot be read: it is glTF of version {version}, not 2.0")
-    for name in content.get("extensionsRequired", []):
+    required = content.get("extensionsRequired", [])
+    for name in map(str, required if isinstance(required, list) else [required]):
         if name not in DONE:
             raise _not_done(name)
     return Gltf(path, content, {} if binary is None else {0: binary})

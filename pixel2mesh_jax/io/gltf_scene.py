@@ -17,6 +17,8 @@ from pixel2mesh_jax.io.gltf_materials import Look, Looks
 # Modes of a primitive that are triangles (5.24.4).
 TRIANGLES, STRIP, FAN = 4, 5, 6
 INSTANCES = "EXT_mesh_gpu_instancing"
+# What Python raises where the JSON lacks a member, or has one of another type.
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,18 @@ def read(
       InputError: see `container.load`; or the file contradicts itself.
     """
     gltf = container.load(path)
+    try:
+        return _shown_surface(gltf)
+    except InputError:
+        raise
+    except _MALFORMED as error:
+        raise InputError(
+            "cannot be read: its JSON is not as glTF 2.0 wants it "
+            f"({type(error).__name__}: {error})"
+        ) from error
+
+
+def _shown_surface(gltf):
     looks, parts, faces, vertices = Looks(gltf), [], 0, 0
     world = _world(gltf)
     for number in _shown(gltf):

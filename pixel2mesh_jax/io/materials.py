@@ -71,6 +71,12 @@ def paint_faces(
     """
     if uv is None or number is None:
         uv, number = np.zeros((len(colors), 3, 2)), np.full(len(colors), -1)
+    unknown = ~np.isfinite(colors).all(axis=(1, 2))
+    if unknown.any():
+        logger.warning(
+            "%d faces have a colour that is NaN: painted grey", unknown.sum()
+        )
+        colors = np.where(unknown[:, None, None], GREY, colors)
     lost = ~np.isfinite(uv).all(axis=(1, 2))
     number = np.where(lost, -1, number)
     table = list(pictures)

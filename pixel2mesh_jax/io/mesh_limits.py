@@ -25,6 +25,8 @@ MAX_TEXTURE_PIXELS = 2**26
 MAX_TEXELS = 2**27
 # Values in the JSON of a glTF file; each takes about 100 bytes of memory.
 MAX_JSON_VALUES = 2_000_000
+# Largest coordinate, in the unit of the file: volumes must not overflow.
+MAX_COORDINATE = 1e30
 # Folders above that of a mesh file that its textures and materials may lie in: as in
 # ShapeNet, whose `models/` and `images/` are neighbours.
 FOLDERS_ABOVE = 1
@@ -74,6 +76,11 @@ def validate(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F N"]) 
     if not np.isfinite(vertices).all():
         bad = int((~np.isfinite(vertices)).any(axis=1).sum())
         raise InputError(f"{bad} of {len(vertices)} vertices are NaN or infinite")
+    if len(vertices) and np.abs(vertices).max() > MAX_COORDINATE:
+        raise InputError(
+            f"vertices reach to {np.abs(vertices).max():.1e}; at most "
+            f"{MAX_COORDINATE:.0e} is read"
+        )
     check_indices(faces, len(vertices))
 
 
