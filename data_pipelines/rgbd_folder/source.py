@@ -152,7 +152,7 @@ def _mesh_beside(picture):
 
 
 def _item(split, category, paths):
-    files = Capture(*("" if path is None else str(path.resolve()) for path in paths))
+    files = Capture(*("" if path is None else str(path.absolute()) for path in paths))
     status = [os.stat(file) for file in files if file]
     return Item(
         split=split,
