@@ -38,7 +38,7 @@ def read(
     data = mesh_limits.read_text(path)
     header, rows = _rows(data)
     try:
-        num_vertices, num_faces = int(rows[0][0]), int(rows[0][1])
+        num_vertices, num_faces = map(int, rows[0].split()[:2])
     except (IndexError, ValueError) as error:
         raise InputError("cannot be read: no numbers of vertices and faces") from error
     if min(num_vertices, num_faces) < 0 or num_vertices + num_faces >= len(rows):
@@ -63,18 +63,18 @@ def read(
 
 
 def _rows(data):
-    """Kind of the file, and the words of its lines, the counts first."""
-    lines = [line.split(b"#", 1)[0].split() for line in data.splitlines()]
-    rows = [words for words in lines if words]
+    """Kind of the file, and its lines that say something, the counts first."""
+    lines = (line.split(b"#", 1)[0].strip() for line in data.splitlines())
+    rows = [line for line in lines if line]
     if not rows:
         raise InputError("holds no triangles (it holds nothing)")
-    match = _KEYWORD.match(rows[0][0])
+    match = _KEYWORD.match(rows[0])
     if match is None:
         raise InputError("cannot be read: it does not start with OFF")
-    if match[4] or match[5] or b"BINARY" in rows[0]:
-        raise InputError("cannot be read: OFF in text and three dimensions is expected")
     # some writers put the numbers behind the keyword, even without a space
-    first = [word for word in (rows[0][0][match.end() :], *rows[0][1:]) if word]
+    first = rows[0][match.end() :].strip()
+    if match[4] or match[5] or first.startswith(b"BINARY"):
+        raise InputError("cannot be read: OFF in text and three dimensions is expected")
     rows = [first, *rows[1:]] if first else rows[1:]
     return _Header(*(bool(match[i]) for i in (1, 2, 3))), rows
 
@@ -83,19 +83,22 @@ def _vertices(rows, header):
     """Positions, and linear colours or None."""
     if not rows:
         return np.zeros((0, 3)), None
-    values = np.array(array.array("d", (float(w) for row in rows for w in row[:3])))
-    vertices = values.reshape(len(rows), 3)
+    vertices = array.array("d")
+    for row in rows:
+        x, y, z = map(float, row.split(None, 3)[:3])
+        vertices.extend((x, y, z))
+    vertices = np.array(vertices).reshape(len(rows), 3)
     start = 6 if header.normals else 3
-    stop = len(rows[0]) - (2 if header.coordinates else 0)
+    stop = len(rows[0].split()) - (2 if header.coordinates else 0)
     if stop - start not in (3, 4) or (header.coordinates and not header.colored):
         return vertices, None
-    return vertices, np.array([_color(row[start : start + 3]) for row in rows])
+    return vertices, np.array([_color(row.split()[start : start + 3]) for row in rows])
 
 
 def _faces(rows):
     """Corners, numbers of corners, and linear colours (NaN: none), or None."""
     corners, sizes, colors = array.array("l"), array.array("l"), None
-    for number, row in enumerate(rows):
+    for number, row in enumerate(map(bytes.split, rows)):
         size = int(row[0])
         if size < 0 or len(row) < 1 + size:
             raise ValueError(f"face {number} announces {size} corners")
