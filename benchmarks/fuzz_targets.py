@@ -130,8 +130,22 @@ def _box():
     return box
 
 
-def _rare_gltf() -> dict:
+def _rare_gltf() -> tuple[dict, bytes]:
     """JSON and bytes of skins, instances, sparse accessors and a moved texture."""
+    blob, bufferviews, places = _rare_buffers()
+    content = {
+        "asset": {"version": "2.0"},
+        "extensionsRequired": ["KHR_texture_transform", "EXT_mesh_gpu_instancing"],
+        "buffers": [{"byteLength": len(blob), "uri": "a.bin"}],
+        "bufferViews": bufferviews,
+        "accessors": _rare_accessors(places),
+        "images": [{"bufferView": places["picture"], "mimeType": "image/png"}],
+    }
+    return content | _rare_scene(), blob
+
+
+def _rare_buffers():
+    """Bytes of all arrays, their bufferViews and the numbers of these by name."""
     positions = np.float32([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)])
     parts = {
         "positions": positions,
@@ -152,7 +166,10 @@ def _rare_gltf() -> dict:
             {"buffer": 0, "byteOffset": len(blob), "byteLength": part.nbytes}
         )
         blob += part.tobytes() + b"\0" * (-part.nbytes % 4)
+    return blob, bufferviews, places
 
+
+def _rare_accessors(places):
     def accessor(name, code, kind, count, **more):
         common = {"bufferView": places[name], "componentType": code}
         return common | {"type": kind, "count": count} | more
@@ -162,7 +179,7 @@ def _rare_gltf() -> dict:
         "indices": {"bufferView": places["rows"], "componentType": 5123},
         "values": {"bufferView": places["values"]},
     }
-    accessors = [
+    return [
         accessor("positions", 5126, "VEC3", 4, sparse=sparse),
         accessor("uv", 5123, "VEC2", 4, normalized=True),
         accessor("joints", 5121, "VEC4", 4),
@@ -171,18 +188,16 @@ def _rare_gltf() -> dict:
         accessor("moves", 5126, "VEC3", 2),
         accessor("faces", 5123, "SCALAR", 6),
     ]
+
+
+def _rare_scene():
+    """What is made of the accessors."""
     attributes = {"POSITION": 0, "TEXCOORD_1": 1, "JOINTS_0": 2, "WEIGHTS_0": 3}
     transform = {"offset": [0.1, 0.2], "rotation": 0.3, "scale": [2, 3]}
     texture = {"index": 0, "texCoord": 1}
     texture["extensions"] = {"KHR_texture_transform": transform}
     instances = {"EXT_mesh_gpu_instancing": {"attributes": {"TRANSLATION": 5}}}
     return {
-        "asset": {"version": "2.0"},
-        "extensionsRequired": ["KHR_texture_transform", "EXT_mesh_gpu_instancing"],
-        "buffers": [{"byteLength": len(blob), "uri": "a.bin"}],
-        "bufferViews": bufferviews,
-        "accessors": accessors,
-        "images": [{"bufferView": places["picture"], "mimeType": "image/png"}],
         "samplers": [{"wrapS": 33071}],
         "textures": [{"source": 0, "sampler": 0}],
         "materials": [{"pbrMetallicRoughness": {"baseColorTexture": texture}}],
@@ -207,7 +222,7 @@ def _rare_gltf() -> dict:
         ],
         "scenes": [{"nodes": [0, 1]}],
         "scene": 0,
-    }, blob
+    }
 
 
 def _glb():

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pixel2mesh_jax.io import gltf as container
-from pixel2mesh_jax.io import materials
+from pixel2mesh_jax.io import gltf_transforms, materials
 from pixel2mesh_jax.io.gltf import Gltf, accessor
 from pixel2mesh_jax.io.textures import NO_TEXTURE, Textures
 
@@ -115,7 +115,7 @@ class Looks:
         else:
             uv = accessor(self._gltf, place).astype(float)[:, :2]
         if transform:
-            affine = container.texture_matrix(transform)
+            affine = gltf_transforms.texture_matrix(transform)
             uv = uv @ affine[:, :2].T + affine[:, 2]
         return np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1)
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.io import gltf as container
-from pixel2mesh_jax.io import materials, mesh_limits
+from pixel2mesh_jax.io import gltf_transforms, materials, mesh_limits
 from pixel2mesh_jax.io.gltf import accessor
 from pixel2mesh_jax.io.gltf_materials import Look, Looks
 
@@ -158,7 +158,7 @@ def _places(gltf, node, world):
         else np.tile(np.array(default, float), (count, 1))
         for name, default in defaults.items()
     ]
-    return world @ container.compose(*chosen)
+    return world @ gltf_transforms.compose(*chosen)
 
 
 def _skinned(gltf, index, world, primitive, vertices):
@@ -195,7 +195,7 @@ def _world(gltf):
         if number in world:
             raise InputError(f"cannot be read: node {number} has two parents")
         node = gltf.item("nodes", number)
-        world[number] = parent @ container.matrix(node)
+        world[number] = parent @ gltf_transforms.node_matrix(node)
         waiting += [(child, world[number]) for child in node.get("children", [])]
     if len(world) < len(nodes):
         raise InputError("cannot be read: some nodes are their own ancestors")

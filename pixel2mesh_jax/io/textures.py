@@ -4,6 +4,7 @@ A material whose texture is lost is painted grey: exporters set its plain colour
 black or white, so the object would silently have a wrong colour.
 """
 
+import functools
 import io
 import logging
 import os
@@ -36,7 +37,9 @@ class Textures:
         self.pictures: list[UInt8[np.ndarray, "_ _ 3"]] = []
         self._numbers, self._texels = {}, 0
 
-    def add(self, key: Hashable, content: pathlib.Path | bytes | None, name: str):
+    def add(
+        self, key: Hashable, content: pathlib.Path | bytes | None, name: str
+    ) -> int:
         """Number of a texture; `NO_TEXTURE`, with a warning, where it is lost.
 
         Args:
@@ -58,9 +61,10 @@ class Textures:
     def _decoded(self, content, name):
         source = io.BytesIO(content) if isinstance(content, bytes) else content
         try:
-            with warnings.catch_warnings(), Image.open(source, "r", FORMATS) as image:
+            with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                return self._within_limits(image, name)
+                with Image.open(source, "r", _formats()) as image:
+                    return self._within_limits(image, name)
         except (*UNDECODABLE, UnidentifiedImageError) as error:
             logger.warning("a texture cannot be decoded (%s): painted grey", error)
             return None
@@ -82,6 +86,13 @@ class Textures:
             grey = np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8)
             return np.repeat(grey[..., None], 3, axis=2)
         return np.asarray(image.convert("RGB"))
+
+
+@functools.cache
+def _formats():
+    """Those of `FORMATS` that this Pillow knows; it stumbles over others."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 # What Pillow raises for damaged pictures.

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.io import materials, mesh_limits, meshes, obj, textures
+from pixel2mesh_jax.io import materials, mesh_limits, meshes, mtl, textures
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 SQUARE = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\n"
@@ -110,8 +110,8 @@ def test_options_of_textures_move_them(tmp_path):
 
 
 def test_options_without_a_name():
-    assert obj.parse_texture("-s 2 2 1") == ({"-s": (2.0, 2.0)}, "")
-    assert obj.parse_texture("-new option.png") == ({}, "-new option.png")
+    assert mtl.parse_texture("-s 2 2 1") == ({"-s": (2.0, 2.0)}, "")
+    assert mtl.parse_texture("-new option.png") == ({}, "-new option.png")
 
 
 def test_several_material_files(tmp_path):
