@@ -74,8 +74,8 @@ def check(name: str, surface: Surface, view: View) -> None:
             f"({found.distance:.3g} m)"
         )
     raise InputError(
-        f"{name}: does not lie where depth and mask are: it {said}; expected metres in "
-        "the camera frame of the picture (+x right, +y up, the camera looks down -z)"
+        f"{name}: does not fit its picture: it {said}; expected metres in the camera "
+        "frame of the picture (+x right, +y up, the camera looks down -z)"
         f"{_guess(surface.vertices, surface.faces, view)}"
     )
 

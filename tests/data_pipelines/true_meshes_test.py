@@ -66,7 +66,7 @@ def test_a_coarse_or_partly_hidden_scan_passes(view):
 def test_meshes_elsewhere_are_named(view, moved, words):
     with pytest.raises(InputError, match=words) as error:
         true_meshes.check("a.ply", surface_at(moved), view)
-    assert str(error.value).startswith("a.ply: does not lie where depth and mask are")
+    assert str(error.value).startswith("a.ply: does not fit its picture")
 
 
 @pytest.mark.parametrize(("unit", "built"), [(1, True), (1000, False)])
