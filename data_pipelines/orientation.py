@@ -18,8 +18,8 @@ from jaxtyping import Bool, Float
 
 from data_pipelines.patches import find_patches
 from pixel2mesh_jax.geometry import surface as surface_geometry
-from pixel2mesh_jax.io import raycast
 from pixel2mesh_jax.io.meshes import Surface
+from pixel2mesh_jax.rendering import raycast
 
 # Rays per object and side, shared by its patches in proportion to their areas; and at
 # least per patch. 16 times as many change 0.1 % of the area of the development objects.

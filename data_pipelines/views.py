@@ -20,8 +20,8 @@ from data_pipelines import (
 )
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
-from pixel2mesh_jax.io import raycast
 from pixel2mesh_jax.io.meshes import Surface
+from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import Example, View
 
 # Of the records, for all data sets; the folder that holds the shards.

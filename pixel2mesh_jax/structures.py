@@ -121,6 +121,38 @@ class Outputs(NamedTuple):
     depth: Float[Array, "B H W"] | None = None
 
 
+class HostMesh(NamedTuple):
+    """One triangle mesh on the host.
+
+    Attributes:
+      vertices: metres, in the frame of the reconstruction that it belongs to.
+      faces: rows of `vertices`, counter-clockwise seen from outside.
+      colors: sRGB in [0, 1] per vertex, or None.
+    """
+
+    vertices: Float[np.ndarray, "V 3"]
+    faces: Int[np.ndarray, "F 3"]
+    colors: Float[np.ndarray, "V 3"] | None = None
+
+
+class Reconstruction(NamedTuple):
+    """What a method makes of one view; all that evaluation, report and files see.
+
+    Attributes:
+      stages: coarse to fine; the last one is the result. Numbers of vertices and faces
+        may differ from stage to stage and from view to view.
+      frame: of the vertices; that of the batch unless somebody has moved them.
+    """
+
+    stages: tuple[HostMesh, ...]
+    frame: str = "camera"
+
+    @property
+    def mesh(self) -> HostMesh:
+        """The result."""
+        return self.stages[-1]
+
+
 class View(NamedTuple):
     """One picture of one object on the host, without ground truth.
 

@@ -12,8 +12,8 @@ import numpy as np
 from data_pipelines import folders, render, true_meshes
 from data_pipelines.views import Item, Options, random_generator
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import canonical_view
-from pixel2mesh_jax.io import depth_maps, meshes, sources, views
+from pixel2mesh_jax.geometry import object_crop, sources, views
+from pixel2mesh_jax.io import depth_maps, meshes
 from pixel2mesh_jax.structures import Example, SurfaceSamples
 
 # The true shape, if it is known: camera frame of the picture, metres.
@@ -121,7 +121,7 @@ def _true_surface(mesh, view, fitted, item, options):
     surface = meshes.load_surface(mesh)
     true_meshes.check(mesh, surface, view)
     if fitted is not None:
-        moved = canonical_view.canonical_from_camera(surface.vertices, fitted)
+        moved = object_crop.canonical_from_camera(surface.vertices, fitted)
         surface = surface._replace(vertices=moved)
     rng = random_generator(options.seed, item.object_id, "points")
     samples = render.sample_surface(surface, options.num_points, rng)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from PIL import Image
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import camera, canonical_view
+from pixel2mesh_jax.geometry import camera, object_crop
 from pixel2mesh_jax.geometry.depth import depth_from_relative
 from pixel2mesh_jax.io import depth_maps, images
 from pixel2mesh_jax.io.matting import Matting
@@ -64,25 +64,25 @@ def load_view(
         if not (depth[rgba[..., 3] >= images.OPAQUE_LEVEL]).any():
             raise InputError(f"{depth_path}: no depth on the object, only beside it")
     if intrinsics is None:
-        square = canonical_view.square_of_image(shape)
+        square = object_crop.square_of_image(shape)
         intrinsics = camera.crop_intrinsics(
             camera.r2n2_intrinsics(square.side), -square.left, -square.top
         )
     return View(rgba, depth, np.asarray(intrinsics, np.float32))
 
 
-def cut(view: View, square: canonical_view.Square) -> View:
+def cut(view: View, square: object_crop.Square) -> View:
     """The part of a view inside a square; transparent beyond the picture."""
     return View(
-        canonical_view.cut(view.rgba, square),
-        canonical_view.cut(view.depth, square),
+        object_crop.cut(view.rgba, square),
+        object_crop.cut(view.depth, square),
         camera.crop_intrinsics(view.intrinsics, square.left, square.top),
     )
 
 
 def canonicalize(
     view: View, fit: str = "auto"
-) -> tuple[View, canonical_view.CanonicalView | None]:
+) -> tuple[View, object_crop.CanonicalView | None]:
     """Makes a view square, and like the views of the training data.
 
     Args:
@@ -94,19 +94,19 @@ def canonicalize(
       The square view; and the map back to the original one, or None if the camera
       frame is still that of the view.
     """
-    whole = cut(view, canonical_view.square_of_image(view.depth.shape))
+    whole = cut(view, object_crop.square_of_image(view.depth.shape))
     mask = whole.rgba[..., 3] / np.float32(255)
-    depth = canonical_view.object_depth(whole.depth, mask)
-    typical = canonical_view.is_canonical(mask, whole.intrinsics, depth)
+    depth = object_crop.object_depth(whole.depth, mask)
+    typical = object_crop.is_canonical(mask, whole.intrinsics, depth)
     if fit == "never" or (fit == "auto" and typical):
         return whole, None
-    square = canonical_view.square_of_box(canonical_view.object_box(mask))
-    fitted = canonical_view.fit(square, whole.intrinsics, depth)
+    square = object_crop.square_of_box(object_crop.object_box(mask))
+    fitted = object_crop.fit(square, whole.intrinsics, depth)
     close = cut(whole, square)
     return (
         View(
             close.rgba,
-            canonical_view.canonical_depth(close.depth, fitted),
+            object_crop.canonical_depth(close.depth, fitted),
             camera.r2n2_intrinsics(square.side),
         ),
         fitted,

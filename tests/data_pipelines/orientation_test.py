@@ -11,7 +11,8 @@ from data_pipelines import orientation, patches, render
 from data_pipelines.procedural_shapes import families
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.geometry import surface as surface_geometry
-from pixel2mesh_jax.io import materials, meshes, raycast
+from pixel2mesh_jax.io import materials, meshes
+from pixel2mesh_jax.rendering import raycast
 from tests.data_pipelines import solid_shapes as shapes
 
 

@@ -4,8 +4,7 @@ from numpy.testing import assert_allclose
 from PIL import Image
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import camera, canonical_view
-from pixel2mesh_jax.io import views
+from pixel2mesh_jax.geometry import camera, object_crop, views
 from pixel2mesh_jax.structures import View
 
 
@@ -141,6 +140,6 @@ def test_an_object_elsewhere_is_cut_out_and_moved():
     assert square.rgba.shape[0] == square.rgba.shape[1] < 45
     assert_allclose(square.intrinsics, camera.r2n2_intrinsics(len(square.rgba)))
     seen = square.depth[square.depth > 0]
-    assert np.median(seen) == pytest.approx(canonical_view.CANONICAL_DEPTH, abs=0.01)
+    assert np.median(seen) == pytest.approx(object_crop.CANONICAL_DEPTH, abs=0.01)
     assert fitted.depth == pytest.approx(np.median(depth[depth > 0]))
     assert views.canonicalize(view, "never")[1] is None
