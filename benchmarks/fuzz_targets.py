@@ -17,9 +17,10 @@ import trimesh
 from PIL import Image
 from trimesh.exchange import gltf
 
+from configs import rgbd
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.io import dat, depth_maps, materials, meshes, sources, views
-from pixel2mesh_jax.training import checkpoints
+from pixel2mesh_jax.training import run_folder
 
 Files = dict[str, bytes]
 SIZE = 32  # pixels of the pictures
@@ -97,7 +98,7 @@ def _use_depth(name):
 
 
 def _use_config(folder):
-    checkpoints.load_config(folder)
+    run_folder.use_config(folder, {})
 
 
 def _picture(mode="RGB", kind="PNG", seed=0):
@@ -363,6 +364,5 @@ def _exr():
 
 
 def _configs():
-    config = {"model": {"name": "pixel2mesh", "channels": [16, 32]}, "seed": 0}
-    config |= {"dataset": "procedural_shapes", "rate": 3e-5, "flags": {"a": None}}
-    return [{"config.json": json.dumps(config, indent=2).encode()}]
+    settings = rgbd.get_config("tiny").to_dict()
+    return [{run_folder.NAME: json.dumps(settings, indent=2).encode()}]

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.io import images, raycast
+from pixel2mesh_jax.io import images
 from pixel2mesh_jax.io.meshes import Surface
+from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import View
 
 # Pixels of the longer side of the drawing, about.

@@ -14,8 +14,8 @@ from data_pipelines.datasets import dataset_info
 from data_pipelines.rgbd_folder import rgbd_folder_dataset_builder, source
 from data_pipelines.views import REPORT_NAME, VERSION, Options
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import camera, object_crop, views
-from pixel2mesh_jax.io import depth_maps
+from pixel2mesh_jax.geometry import camera, object_crop
+from pixel2mesh_jax.io import depth_maps, views
 from pixel2mesh_jax.rendering import raycast
 
 # A camera with a long lens that sees a box of 20 cm, 1.5 m away and off its axis.

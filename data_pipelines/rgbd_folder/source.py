@@ -12,8 +12,8 @@ import numpy as np
 from data_pipelines import folders, render, true_meshes
 from data_pipelines.views import Item, Options, random_generator
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import object_crop, sources, views
-from pixel2mesh_jax.io import depth_maps, meshes
+from pixel2mesh_jax.geometry import object_crop
+from pixel2mesh_jax.io import depth_maps, meshes, sources, views
 from pixel2mesh_jax.structures import Example, SurfaceSamples
 
 # The true shape, if it is known: camera frame of the picture, metres.

@@ -16,7 +16,6 @@ COUNT = 300
 # Readers that are not done yet.
 OPEN = {
     "npy": "NaN and damaged headers of .npy files",
-    "config": "a config.json that is no JSON",
 }
 
 

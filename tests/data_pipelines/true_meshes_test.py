@@ -12,7 +12,7 @@ from data_pipelines.rgbd_folder import source
 from data_pipelines.views import Options
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
-from pixel2mesh_jax.io import raycast
+from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import View
 
 INTRINSICS = camera.pinhole(300, 159.5, 119.5)
