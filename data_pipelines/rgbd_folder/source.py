@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_pipelines import folders, render
+from data_pipelines import folders, render, true_meshes
 from data_pipelines.views import Item, Options, random_generator
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import object_crop
@@ -96,7 +96,7 @@ def make_examples(item: Item, options: Options) -> list[Example]:
     return [
         Example(
             view=views.resize(square, options.size),
-            surface=_true_surface(capture.mesh, fitted, item, options),
+            surface=_true_surface(capture.mesh, view, fitted, item, options),
             category=item.category,
             object_id=item.object_id,
             view_index=0,
@@ -109,7 +109,7 @@ def have_meshes(items: Sequence[Item]) -> bool:
     return all(Capture(*item.files).mesh for item in items)
 
 
-def _true_surface(mesh, fitted, item, options):
+def _true_surface(mesh, view, fitted, item, options):
     """Points in the frame of the record; none if the shape is not known."""
     nothing = SurfaceSamples(
         points=np.zeros((0, 3), np.float32),
@@ -119,6 +119,7 @@ def _true_surface(mesh, fitted, item, options):
     if not mesh:
         return nothing
     surface = meshes.load_surface(mesh)
+    true_meshes.check(mesh, surface, view)
     if fitted is not None:
         moved = object_crop.canonical_from_camera(surface.vertices, fitted)
         surface = surface._replace(vertices=moved)
@@ -151,7 +152,7 @@ def _mesh_beside(picture):
 
 
 def _item(split, category, paths):
-    files = Capture(*("" if path is None else str(path.resolve()) for path in paths))
+    files = Capture(*("" if path is None else str(path.absolute()) for path in paths))
     status = [os.stat(file) for file in files if file]
     return Item(
         split=split,

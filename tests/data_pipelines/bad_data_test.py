@@ -47,7 +47,7 @@ MESHES = (
     Case("chair/no_material.obj", True, "material file gone.mtl is missing"),
     Case("chair/no_texture.obj", True, "texture gone.png is missing"),
     Case("chair/pickle.ply", False, "cannot be read"),
-    Case("chair/range.obj", False, "index 98 is out of bounds"),
+    Case("chair/range.obj", False, "faces refer to vertices 0 to 98"),
     Case("chair/range.ply", False, "faces refer to vertices 0 to 77"),
     Case("chair/soup.obj", True, "a soup of triangles"),
     Case("chair/tiny.obj", True, "bounding box is 1.41e-06"),
