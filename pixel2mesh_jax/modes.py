@@ -18,6 +18,7 @@ from pixel2mesh_jax import protocols
 from pixel2mesh_jax import reconstruct as reconstruction
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import templates
+from pixel2mesh_jax.io import units
 from pixel2mesh_jax.models.build import make_template
 from pixel2mesh_jax.report import depth_agreement, held_out, page, preview
 from pixel2mesh_jax.structures import Batch, Outputs
@@ -106,6 +107,8 @@ def reconstruct(
     **options,
 ) -> None:
     """Pictures to mesh files; `options` are those of `reconstruct.reconstruct`."""
+    if options.get("depth_unit") == units.INVERSE:
+        _check_encoding(config)
     predict, _ = checkpoints.load_predictor(workdir, config)
     written = reconstruction.reconstruct(
         predict,
@@ -114,6 +117,7 @@ def reconstruct(
         image_size=config.image_size,
         inputs=config.inputs,
         estimate=_estimate(config, estimate_depth),
+        report=functools.partial(_say, console),
         **options,
     )
     _say(console, f"Wrote {len(written)} reconstructions to {output}")
@@ -243,4 +247,5 @@ def _write_report(config, workdir, metrics, samples):
 
 
 def _say(console, text):
-    console.print(text, soft_wrap=True, highlight=False)
+    """Prints a line as it is: a path may hold what rich takes for markup."""
+    console.print(text, soft_wrap=True, highlight=False, markup=False)

@@ -360,7 +360,10 @@ def _depth_unit(content, path):
     stated = None if scale is None else units.of_depth_scale(float(scale), path)
     if named is None:
         return stated
-    unit = units.parse(str(named))
+    unit = units.of_words(str(named))
+    if unit is None:
+        logger.info("%s: depth_unit %r is not understood", path, named)
+        return stated
     if stated is not None and not math.isclose(unit, stated, rel_tol=1e-3):
         raise InputError(
             f"{path}: depth_unit {named!r} contradicts depth_scale {scale}; expected "

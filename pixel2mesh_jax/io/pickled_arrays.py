@@ -4,11 +4,11 @@ A pickle is a program for a stack machine: `pickletools` cuts it into operations
 running any. The machine here knows the operations that build numbers, strings, lists,
 tuples and dicts, and the one way in which numpy arrays are pickled:
 
-    GLOBAL _reconstruct, GLOBAL ndarray, (0,), "b"  REDUCE   -> an array without contents
-    (1, shape, dtype, order, bytes)                 BUILD    -> its contents
+    GLOBAL _reconstruct, GLOBAL ndarray, (0,), "b"  REDUCE  -> an array without contents
+    (1, shape, dtype, order, bytes)                 BUILD   -> its contents
 
 A name is a word to it, never the function of that name. An array is made of the bytes
-that lie in the file, so that it can neither point elsewhere nor be larger than the file.
+that lie in the file, so it can neither point elsewhere nor be larger than the file.
 """
 
 import math

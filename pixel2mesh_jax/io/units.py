@@ -24,16 +24,16 @@ UNITS = {
 INVERSE = "inverse"
 CHOICES = f"{', '.join(UNITS)}, {INVERSE} or metres per value"
 # Plausible distance and size (diagonal of the box) of an object before a depth camera,
-# metres: sensors see from 0.1 m (structured light) to 20 m (time of flight); objects of
+# metres: sensors see from 0.2 m (structured light) to 20 m (time of flight); objects of
 # less than 3 cm have fewer pixels than a mesh has vertices, larger ones than 10 m do
 # not fit in that range.
-PLAUSIBLE_DISTANCE = (0.1, 20.0)
+PLAUSIBLE_DISTANCE = (0.2, 20.0)
 PLAUSIBLE_SIZE = (0.03, 10.0)
 # The distance of a hand-held capture, metres; the likeliest unit comes closest to it.
 TYPICAL_DISTANCE = 1.0
-# `depth_scale` means millimetres per value in BOP, metres per value in RealSense, values
-# per metre in Open3D and TUM. All sensors store 1e-5 to 1e-2 metres per value, so that
-# the three meanings never overlap.
+# `depth_scale` means millimetres per value in BOP, metres per value in RealSense,
+# values per metre in Open3D and TUM. All sensors store 1e-5 to 1e-2 metres per value,
+# so that the three meanings never overlap.
 _FINEST, _COARSEST = 1e-5, 1e-2
 
 
@@ -60,6 +60,24 @@ def parse_choice(text: str) -> float | str | None:
     if not text:
         return None
     return INVERSE if text.strip().lower() == INVERSE else parse(text)
+
+
+def of_words(text: str) -> float | None:
+    """Metres per value of what a file says in words; None if it cannot be told.
+
+    A name, a number, or a sentence that begins with the unit: "millimetre along the
+    optical axis".
+    """
+    words = text.strip().lower().split() or [""]
+    spelled = {"metre": "m", "meter": "m", "millimetre": "mm", "millimeter": "mm"}
+    first = words[0].rstrip(".,;:")
+    first = spelled.get(first.removesuffix("s"), first)
+    for name in (text, first):
+        try:
+            return parse(name)
+        except InputError:
+            continue
+    return None
 
 
 def of_depth_scale(scale: float, source: object) -> float:

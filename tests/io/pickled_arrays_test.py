@@ -25,7 +25,9 @@ def reduce_to(name, arguments):
 
 
 HOSTILE = {
-    "ndarray of pointers": reduce_to("numpy.ndarray", b"((K\x01tU\x01O" + POINTER + b"t"),
+    "ndarray of pointers": reduce_to(
+        "numpy.ndarray", b"((K\x01tU\x01O" + POINTER + b"t"
+    ),
     "ndarray by name alone": b"cnumpy\nndarray\n.",
     "objects by state": ARRAY + b"(K\x01(K\x01t" + OBJECT + b"I00\n" + POINTER + b"tb.",
     "contents that are a list": ARRAY + b"(K\x01(K\x01t" + FLOAT32 + b"I00\n]K\x07atb.",
@@ -93,7 +95,9 @@ def test_arrays_come_back(protocol, dtype, order):
 def seeds():
     values = np.arange(24, dtype=np.float32).reshape(4, 6)
     contents = (values, [values, (values[:0], {"a": 1})], {"k": [1, 2.5, "text"]})
-    yield from (pickle.dumps(c, protocol) for c in contents for protocol in (0, 2, 4, 5))
+    yield from (
+        pickle.dumps(c, protocol) for c in contents for protocol in (0, 2, 4, 5)
+    )
     yield from HOSTILE.values()
     yield ARRAY + b"(K\x01(K\x02t" + FLOAT32 + b"I00\nU\x08aaaabbbbtb."
 
