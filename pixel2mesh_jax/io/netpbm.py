@@ -41,7 +41,9 @@ def load_pgm(path: str | pathlib.Path) -> Shaped[np.ndarray, "H W"]:
             words = file.read(7 * limits.MAX_PIXELS).split()[: width * height]
             values = _numbers(words, path)
         else:
-            values = np.frombuffer(file.read(width * height * dtype.itemsize), dtype)
+            content = file.read(width * height * dtype.itemsize)
+            whole = len(content) // dtype.itemsize
+            values = np.frombuffer(content, dtype, count=whole)
     if values.size != width * height or not values.size:
         raise InputError(f"{path}: {values.size} values for {width}x{height} pixels")
     return values.reshape(height, width).astype(dtype.newbyteorder("="))
