@@ -411,7 +411,7 @@ def test_results_never_overwrite_in_silence(tmp_path, caplog):
     assert "are replaced" not in caplog.text
     run(tmp_path / "mug.png", tmp_path / "out")
     assert (
-        "2 files are there already and are replaced: mug.obj, mug_preview"
+        "2 files of another run are replaced: mug.obj, mug_preview"
         in caplog.text
     )
     (tmp_path / "mug.obj").write_text("somebody's")

@@ -59,7 +59,7 @@ def check(
     if there:
         names = ", ".join(there[:MOST_NAMES]) + ", ..." * (len(there) > MOST_NAMES)
         logger.warning(
-            "%s: %d files are there already and are replaced: %s",
+            "%s: %d files of another run are replaced: %s",
             *(output, len(there), names),
         )
 
