@@ -8,6 +8,7 @@ from etils import epath
 from data_pipelines import depth_estimation
 from data_pipelines.views import DEPTHS, SPLITS, Options
 from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.io import units
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +38,25 @@ def add_size(parser: argparse.ArgumentParser) -> None:
     """How large the pictures are."""
     parser.add_argument(
         "--size", type=int, choices=(137, 224), default=Options().size, help="pixels"
+    )
+
+
+def add_measured(parser: argparse.ArgumentParser) -> None:
+    """How measured depth and masks are to be read."""
+    parser.add_argument(
+        "--depth_unit",
+        type=_depth_unit,
+        default=Options().depth_unit,
+        metavar="UNIT",
+        help=f"metres per value of the depth maps, or {', '.join(units.UNITS)} "
+        "(default: what the camera file says, else mm for integers and m for floats)",
+    )
+    parser.add_argument(
+        "--label",
+        type=_natural,
+        default=Options().label,
+        metavar="N",
+        help="value of the object in the masks (default: the largest area)",
     )
 
 
@@ -187,6 +207,14 @@ def _estimator(text):
         return depth_estimation.resolve(text)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _depth_unit(text):
+    try:
+        units.parse(text) if text else None
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _folder(text):

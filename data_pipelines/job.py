@@ -141,7 +141,12 @@ DATA_SETS = {
     "p2m_shapenet": ("the released Pixel2Mesh data", (arguments.add_source,)),
     "rgbd_folder": (
         "any folder of pictures with measured depth",
-        (arguments.add_source, arguments.add_size, arguments.add_sampling),
+        (
+            arguments.add_source,
+            arguments.add_size,
+            arguments.add_sampling,
+            arguments.add_measured,
+        ),
     ),
     "shapenet_r2n2": (
         "ShapeNetCore, with the renderings of 3D-R2N2 if there are",

@@ -54,6 +54,9 @@ class Options(NamedTuple):
       renderings: folder of pictures that come with the models; "" = the source.
       truncated: whether to take objects that the picture does not show completely.
       occluded: whether to take objects that something else hides in part.
+      depth_unit: metres per value of measured depth maps, a name or a number as text;
+        "" = what the camera file says, else millimetres or metres.
+      label: value of the object in masks; 0 = whatever they show.
     """
 
     size: int = 137
@@ -71,6 +74,8 @@ class Options(NamedTuple):
     renderings: str = ""
     truncated: bool = False
     occluded: bool = False
+    depth_unit: str = ""
+    label: int = 0
 
 
 class Item(NamedTuple):

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 
 from data_pipelines import render, solids
 from pixel2mesh_jax.geometry import frustum
-from pixel2mesh_jax.io import raycast
+from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import View, VolumeTarget
 
 # Side of a cell of the grid of an object, metres; a view has cells of 5 to 12 mm.

@@ -16,6 +16,7 @@ from rich.console import Console
 from pixel2mesh_jax import modes, processes
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.inference import reconstruct
+from pixel2mesh_jax.io import units
 from pixel2mesh_jax.training import run_folder
 
 MODES = ("train", "eval", "reconstruct", "import")
@@ -50,7 +51,19 @@ flags.DEFINE_string(
     "reconstruct: cuts the object out of pictures without transparency: rembg, "
     "onnx:FILE or none.",
 )
-flags.DEFINE_string("intrinsics", None, "reconstruct: 'fx,fy,cx,cy' or a JSON file.")
+flags.DEFINE_string(
+    "intrinsics",
+    None,
+    "reconstruct: 'fx,fy,cx,cy' or a camera file (JSON, YAML or cameras.txt).",
+)
+flags.DEFINE_string(
+    "depth_unit",
+    "",
+    "reconstruct: metres per value of the depth maps, or m, mm, 0.1mm, tum, kitti, "
+    "inverse (relative inverse depth). By default what the camera file says, else "
+    "millimetres for integers and metres for floats.",
+)
+flags.DEFINE_integer("label", None, "reconstruct: value of the object in the masks.")
 flags.DEFINE_string("output", "out", "reconstruct: folder for the meshes.")
 flags.DEFINE_enum("format", "obj", reconstruct.FORMATS, "reconstruct: file format.")
 flags.DEFINE_bool("stages", False, "reconstruct: also the mesh of every stage.")
@@ -180,6 +193,8 @@ def _reconstruct(config, workdir, console):
         estimate_depth=FLAGS.estimate_depth,
         depth=FLAGS.depth,
         intrinsics=FLAGS.intrinsics,
+        depth_unit=units.parse_choice(FLAGS.depth_unit),
+        label=FLAGS.label,
         matting=FLAGS.matting,
         fit=FLAGS.fit,
         file_format=FLAGS.format,

@@ -19,6 +19,7 @@ from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.evaluation import depth_agreement, protocols
 from pixel2mesh_jax.evaluation import evaluate as evaluation
 from pixel2mesh_jax.inference import reconstruct as reconstruction
+from pixel2mesh_jax.io import units
 from pixel2mesh_jax.report import held_out, page, preview
 from pixel2mesh_jax.structures import Batch, Reconstruction
 from pixel2mesh_jax.training import loop, run_folder, scalars, start
@@ -110,6 +111,8 @@ def reconstruct(
     **options,
 ) -> None:
     """Pictures to mesh files; `options` are those of `reconstruct.reconstruct`."""
+    if options.get("depth_unit") == units.INVERSE:
+        _check_encoding(config)
     run = run_folder.load_run(workdir, config)
     written = reconstruction.reconstruct(
         run.extract,
@@ -118,6 +121,7 @@ def reconstruct(
         image_size=config.image_size,
         inputs=config.inputs,
         estimate=_estimate(config, estimate_depth),
+        report=functools.partial(_say, console),
         **options,
     )
     _say(console, f"Wrote {len(written)} reconstructions to {output}")
@@ -245,4 +249,5 @@ def _write_report(config, workdir, metrics, samples):
 
 
 def _say(console, text):
-    console.print(text, soft_wrap=True, highlight=False)
+    """Prints a line as it is: a path may hold what rich takes for markup."""
+    console.print(text, soft_wrap=True, highlight=False, markup=False)

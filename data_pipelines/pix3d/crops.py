@@ -23,7 +23,7 @@ from data_pipelines import alignment
 from data_pipelines.views import Picture
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, object_crop
-from pixel2mesh_jax.io import images, meshes
+from pixel2mesh_jax.io import images, masks, meshes
 from pixel2mesh_jax.io.meshes import Surface
 from pixel2mesh_jax.rendering import raycast
 
@@ -89,7 +89,7 @@ def load_photo(
     Raises:
       InputError: unreadable, or not of the annotated (width, height).
     """
-    rgb, alpha = images.load_rgba(photo)[..., :3], images.load_mask(mask)
+    rgb, alpha = images.load_rgba(photo)[..., :3], masks.load_mask(mask)
     for path, pixels in ((photo, rgb), (mask, alpha)):
         if pixels.shape[1::-1] != size:
             raise InputError(

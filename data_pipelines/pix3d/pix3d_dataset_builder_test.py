@@ -264,9 +264,21 @@ def test_incomplete_annotations_are_counted(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "path", ["/etc/passwd", "../secret.png", "img/../../secret.png", "..\\\\secret.png"]
+)
+def test_annotations_cannot_name_files_outside_of_the_folder(tmp_path, path):
+    good = annotate(tmp_path, 1, corner_model(), pose())
+    bad = [good | {key: path} for key in ("img", "mask", "model")]
+    items, ignored = source.find_items(write(tmp_path, [good, *bad]), OPTIONS)
+    assert len(items) == 1
+    assert ignored == {"annotations of files outside of the folder": 3}
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (None, "pix3d.json: no such file"),
+        ("[" * 100_000, "nested too deeply"),
         ("{", "not a JSON file"),
         ("{}", "expected a list at the top"),
         ("[]", "no objects of use; found nothing"),

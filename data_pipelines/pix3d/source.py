@@ -9,7 +9,7 @@ import numpy as np
 from data_pipelines.pix3d import crops
 from data_pipelines.views import Item, Options, examples_of_pictures, split_of
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.io import meshes
+from pixel2mesh_jax.io import limits, meshes
 from pixel2mesh_jax.structures import Example
 
 ANNOTATIONS = "pix3d.json"
@@ -105,8 +105,11 @@ def _read_lists(source) -> dict[str, str]:
 def _read_json(path, kind):
     if not path.is_file():
         raise InputError(f"{path}: no such file")
+    limits.check_bytes(path, limits.MAX_ANNOTATION_BYTES)
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except RecursionError:
+        raise InputError(f"{path}: not a JSON file: nested too deeply") from None
     except ValueError as error:
         raise InputError(f"{path}: not a JSON file: {error}") from None
     if not isinstance(content, kind):
@@ -119,8 +122,12 @@ def _split(annotation, lists) -> str | None:
 
 
 def _reason_to_skip(annotation, options):
+    if not isinstance(annotation, dict):
+        return "annotations that are no objects"
     if any(not isinstance(annotation.get(key), str) for key in FILES):
         return f"annotations without {', '.join(FILES)}"
+    if not all(_stays_inside(annotation[key]) for key in FILES):
+        return "annotations of files outside of the folder"
     if annotation.get("category") not in CATEGORIES:
         return f"objects of the unknown category {annotation.get('category')!r}"
     for choice, flags in FLAGS.items():
@@ -128,6 +135,12 @@ def _reason_to_skip(annotation, options):
         if flagged and not getattr(options, choice):
             return f"{choice} objects (--{choice} takes them)"
     return None
+
+
+def _stays_inside(name):
+    """Whether a path of an annotation is relative and never climbs."""
+    path = pathlib.PurePosixPath(name.replace("\\", "/"))
+    return not path.is_absolute() and ".." not in path.parts and "\0" not in name
 
 
 def _item(source, split, row, annotation):

@@ -167,7 +167,7 @@ def test_captures_that_cannot_be_used_are_named(tmp_path):
     (folder / "cut.png").write_bytes(content[: len(content) // 2])
     (folder / "no_sensor_depth.png").unlink()
     with Image.open(folder / "resized_depth.png") as depth:
-        depth.resize((80, 60)).save(folder / "resized_depth.png")
+        depth.resize((80, 80)).save(folder / "resized_depth.png")
     Image.new("L", SHAPE[::-1], 7).save(folder / "eight_bit_depth.png")
     assert run(folder, tmp_path / "data") == 0
     report = read_report(tmp_path / "data")
@@ -176,7 +176,7 @@ def test_captures_that_cannot_be_used_are_named(tmp_path):
         f"object/{name}" for name in ("cut", "eight_bit", "no_sensor", "resized")
     ]
     assert "no depth beside it; expected one of" in reasons["object/no_sensor"]
-    assert "got 80x60" in reasons["object/resized"]
+    assert "got 80x80" in reasons["object/resized"]
     assert report["warnings"] == [
         {
             "object": "object/no_camera",
@@ -186,6 +186,109 @@ def test_captures_that_cannot_be_used_are_named(tmp_path):
     _, found = records(tmp_path / "data")
     names = [record["object_id"].decode() for record in found]
     assert names == ["object/good", "object/no_camera"]
+
+
+def write_at_distance(folder, factor, unit=1e-3):
+    """The box in the middle before an R2N2 lens, the whole scene scaled by a factor."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lens = camera.r2n2_intrinsics(160)
+    box = trimesh.creation.box((0.36, 0.3, 0.2))
+    box.apply_transform(trimesh.transformations.rotation_matrix(0.6, (0.3, 1, 0.2)))
+    box.apply_translation((0, 0, -0.9))
+    box.apply_scale(factor)
+    hits = raycast.cast(box.vertices, np.asarray(box.faces), lens, (160, 160))
+    mask = hits.depth > 0
+    rgba = np.where(mask[..., None], (200, 30, 30, 255), 0).astype(np.uint8)
+    Image.fromarray(rgba).save(folder / "a.png")
+    stored = np.round(hits.depth / unit).astype(np.uint16)
+    Image.fromarray(stored).save(folder / "a_depth.png")
+    text = json.dumps({"intrinsics": lens.tolist()})
+    (folder / "a_camera.json").write_text(text)
+    box.export(folder / "a_mesh.ply")
+    return folder
+
+
+def only_example(folder, **options):
+    (item,), _ = source.find_items(folder, Options())
+    (example,) = source.make_examples(item, Options(**options))
+    return example
+
+
+def test_records_do_not_depend_on_the_distance(tmp_path):
+    """One view at four distances: a data set has one unit, not two."""
+    examples = []
+    for factor in (0.45, 0.5, 1.25, 1.4):  # 0.39, 0.42, 1.08 and 1.2 m
+        folder = write_at_distance(tmp_path / str(factor), factor, 1e-4)
+        examples.append(only_example(folder, depth_unit="0.1mm"))
+    for example in examples:
+        np.testing.assert_allclose(
+            example.view.depth, examples[0].view.depth, atol=2e-3
+        )
+        np.testing.assert_allclose(
+            example.surface.points, examples[0].surface.points, atol=2e-3
+        )
+        seen = example.view.depth[example.view.rgba[..., 3] > 127]
+        assert np.median(seen) == pytest.approx(object_crop.CANONICAL_DEPTH, abs=0.01)
+
+
+def test_depth_in_another_unit(tmp_path, caplog):
+    folder = write_at_distance(tmp_path / "tum", 1.0, 1 / 5000)
+    usual = only_example(write_at_distance(tmp_path / "mm", 1.0))
+    named = only_example(folder, depth_unit="tum")
+    np.testing.assert_allclose(named.view.depth, usual.view.depth, atol=1e-3)
+    assert caplog.text == ""
+    far = write_at_distance(tmp_path / "far", 8.0)
+    (far / "a_mesh.ply").unlink()
+    only_example(far, depth_unit="kitti")
+    assert "Likely: --depth_unit" in caplog.text
+    with pytest.raises(SystemExit):
+        run(folder, tmp_path / "data", "--depth_unit", "furlong")
+
+
+@pytest.mark.parametrize("change", ["millimetres", "object frame", "another object"])
+def test_a_true_mesh_that_does_not_fit_is_refused(tmp_path, change):
+    folder = write_at_distance(tmp_path, 1.0)
+    mesh = trimesh.load_mesh(folder / "a_mesh.ply")
+    if change == "millimetres":
+        mesh.apply_scale(1000)
+    elif change == "object frame":
+        mesh.apply_translation(-mesh.bounds.mean(axis=0))
+    else:
+        mesh.apply_translation((1.0, 0, 0))
+    mesh.export(folder / "a_mesh.ply")
+    with pytest.raises(InputError, match=r"a_mesh\.ply: does not fit its picture"):
+        only_example(folder)
+
+
+def test_pictures_beside_the_categories_are_named_and_not_built(tmp_path):
+    for name in ("mug", "box"):
+        write_capture(tmp_path / name)
+    write_capture(tmp_path, "overview")
+    for folder in (tmp_path, tmp_path / "mug"):
+        (folder / "._a.png").write_bytes(b"what macOS leaves")
+    (tmp_path / "mug" / "b.HEIC").touch()
+    items, ignored = source.find_items(tmp_path, Options())
+    assert [item.object_id for item in items] == ["box/a", "mug/a"]
+    assert ignored.pop(".heic") == 1
+    assert sorted(ignored) == [
+        f"overview{end} (beside the folders of categories)"
+        for end in (".png", "_camera.json", "_depth.png", "_mask.png")
+    ]
+
+
+def test_a_picture_that_its_tag_turns_agrees_with_its_true_mesh(tmp_path):
+    folder = write_at_distance(tmp_path, 1.0)
+    plain = only_example(folder)
+    with Image.open(folder / "a.png") as picture:
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        picture.save(folder / "a.png", exif=exif)
+    turned = only_example(folder)
+    seen = seen_points(turned.view._asdict())
+    assert np.median(distances(seen, turned.surface.points)) < 0.006
+    np.testing.assert_array_equal(
+        turned.view.depth > 0, np.rot90(plain.view.depth > 0, -1)
+    )
 
 
 @pytest.mark.data

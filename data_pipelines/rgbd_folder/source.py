@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_pipelines import folders, render, true_meshes
+from data_pipelines import folders, render
 from data_pipelines.views import Item, Options, random_generator
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import object_crop
-from pixel2mesh_jax.io import depth_maps, meshes, sources, views
+from pixel2mesh_jax.io import cameras, exif, images, meshes, sources, units, views
+from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import Example, SurfaceSamples
 
 # The true shape, if it is known: camera frame of the picture, metres.
@@ -22,6 +23,12 @@ MESH_ENDING = "_mesh.ply"
 NO_CATEGORY = "object"
 # Split of pictures that lie in no folder of a split: captures are there to be tested.
 DEFAULT_SPLIT = "test"
+# A true shape fits its picture if it covers this part of the mask, and if its visible
+# side lies this near to the depth; metres of an object whose box diagonal is 0.57.
+MIN_COVERED = 0.5
+MAX_OFFSET = 0.1
+# Pixels per side of the view that it is compared in.
+CHECK_SIZE = 64
 
 logger = logging.getLogger(__name__)
 
@@ -53,15 +60,15 @@ def find_items(
         pictures of one name in a folder.
     """
     del options
-    items, ignored = [], collections.Counter()
-    for split, category, folder in _groups(source):
-        used = {folder / sources.FOLDER_CAMERA}
-        for files in sources.find_sources(folder):
-            paths = (*files, _mesh_beside(files.picture))
-            used |= set(paths)
-            items.append(_item(split, category, paths))
-        for path in folder.iterdir():
-            if path not in used and path.is_file():
+    groups, strays = _groups(source)
+    items, ignored = [], collections.Counter(strays)
+    for split, category, folder in groups:
+        found = sources.find_sources(folder)
+        meshes_beside = {files.picture: _mesh_beside(files.picture) for files in found}
+        for files in found:
+            items.append(_item(split, category, (*files, meshes_beside[files.picture])))
+        for path in sources.unused_files(folder, found):
+            if path not in meshes_beside.values():
                 ignored[path.suffix.lower() or path.name] += 1
     if not items:
         raise InputError(
@@ -86,17 +93,25 @@ def make_examples(item: Item, options: Options) -> list[Example]:
         )
     if not capture.camera:
         logger.warning("no camera beside the picture: that of 3D-R2N2 is assumed")
-    view = views.load_view(
+    read = views.load_capture(
         capture.picture,
         capture.depth or None,
-        depth_maps.load_intrinsics(capture.camera) if capture.camera else None,
+        cameras.load_camera(capture.camera, capture.picture)
+        if capture.camera
+        else None,
         capture.mask or None,
+        units.parse_choice(options.depth_unit),
+        label=options.label or None,
     )
-    square, fitted = views.canonicalize(view)
+    if read.unit is not None:
+        doubts = units.doubts(*views.distance_and_size(read.view), read.unit)
+        if doubts is not None:
+            logger.warning(doubts)
+    square, fitted = views.canonicalize(read.view)
     return [
         Example(
             view=views.resize(square, options.size),
-            surface=_true_surface(capture.mesh, view, fitted, item, options),
+            surface=_true_surface(capture.mesh, read, square, fitted, item, options),
             category=item.category,
             object_id=item.object_id,
             view_index=0,
@@ -109,7 +124,7 @@ def have_meshes(items: Sequence[Item]) -> bool:
     return all(Capture(*item.files).mesh for item in items)
 
 
-def _true_surface(mesh, view, fitted, item, options):
+def _true_surface(mesh, read, square, fitted, item, options):
     """Points in the frame of the record; none if the shape is not known."""
     nothing = SurfaceSamples(
         points=np.zeros((0, 3), np.float32),
@@ -119,30 +134,64 @@ def _true_surface(mesh, view, fitted, item, options):
     if not mesh:
         return nothing
     surface = meshes.load_surface(mesh)
-    true_meshes.check(mesh, surface, view)
-    if fitted is not None:
-        moved = object_crop.canonical_from_camera(surface.vertices, fitted)
-        surface = surface._replace(vertices=moved)
+    upright = exif.turn_points(surface.vertices, read.orientation)
+    moved = object_crop.canonical_from_camera(upright, fitted)
+    faces = surface.faces[:, ::-1] if exif.is_mirrored(read.orientation) else None
+    moved_surface = surface._replace(
+        vertices=moved, faces=surface.faces if faces is None else faces
+    )
+    _check_fits(moved_surface, square, mesh, surface.vertices, fitted.depth)
     rng = random_generator(options.seed, item.object_id, "points")
-    samples = render.sample_surface(surface, options.num_points, rng)
+    samples = render.sample_surface(moved_surface, options.num_points, rng)
     return samples._replace(colors=nothing.colors)  # scans often have none
 
 
+def _check_fits(surface, square, mesh, vertices, distance):
+    """Compares a true shape with mask and depth: another unit or frame shows there."""
+    small = views.resize(square, CHECK_SIZE)
+    shape = small.depth.shape
+    seen = raycast.cast(surface.vertices, surface.faces, small.intrinsics, shape).depth
+    inside = small.rgba[..., 3] >= images.OPAQUE_LEVEL
+    covered = np.count_nonzero(inside & (seen > 0)) / max(np.count_nonzero(inside), 1)
+    both = inside & (seen > 0) & (small.depth > 0)
+    offset = (
+        float(np.median(np.abs(seen - small.depth)[both])) if both.any() else np.inf
+    )
+    if covered >= MIN_COVERED and offset <= MAX_OFFSET:
+        return
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    size, away = np.linalg.norm(high - low), -(low + high)[2] / 2
+    raise InputError(
+        f"{mesh}: does not fit its picture: it covers {covered:.0%} of the mask, its "
+        f"box is {size:.3g} m large and {away:.3g} m before the camera, the depth map "
+        f"shows the object {distance:.3g} m away. Expected metres in the camera frame "
+        "of the picture (+x right, +y up, the camera looks down -z)"
+    )
+
+
 def _groups(source):
-    """(split, category, folder) of every folder that holds pictures."""
-    found = folders.category_folders(source)
-    if _has_pictures(source):
-        return [(DEFAULT_SPLIT, NO_CATEGORY, source)]
-    return [
+    """(split, category, folder) of every folder of pictures, and what is no use."""
+    found = [
         (split or DEFAULT_SPLIT, folder.name, folder)
-        for split, folder in found
+        for split, folder in folders.category_folders(source)
         if _has_pictures(folder)
     ]
+    if not found:
+        top = (DEFAULT_SPLIT, NO_CATEGORY, source)
+        return ([top] if _has_pictures(source) else []), {}
+    strays = {
+        f"{path.name} (beside the folders of categories)": 1
+        for path in sorted(source.iterdir())
+        if path.is_file() and not path.name.startswith(".")
+    }
+    return found, strays
 
 
 def _has_pictures(folder):
     return any(
-        path.suffix.lower() in sources.PICTURE_SUFFIXES for path in folder.iterdir()
+        path.suffix.lower() in sources.PICTURE_SUFFIXES
+        and not path.name.startswith(".")  # ._a.jpg is what macOS leaves
+        for path in folder.iterdir()
     )
 
 

@@ -4,7 +4,8 @@ The networks learned from 3D-R2N2 views: one lens, the object in the middle, abo
 away in a world where its box diagonal is 0.57 m, hence its front at about 0.72 m. A
 real picture has another lens, and the object may be small, off-centre and of any size.
 So: cut a square around the object, take it for a picture of the R2N2 camera, and move
-and scale depth along.
+and scale depth along. A picture that looks like that already stays as it is; its depth
+is scaled all the same, so that the networks see every object in one unit.
 
     picture, f, c                      square = canonical image, f' = 35/32 side
     +------------------+               +--------+
@@ -15,8 +16,9 @@ and scale depth along.
 
 Between the two frames the pixel of a point stays and its depth is mapped by
 `z' = 0.72 + scale (z - z_object)`, where `scale` makes the object as deep as it is
-wide: weak perspective. The map has an exact inverse, which puts a predicted mesh back
-into the real camera frame in real metres.
+wide: weak perspective. A picture that stays keeps its lens too, and the map then is a
+scaling of the world around the camera. The map has an exact inverse, which puts a
+predicted mesh back into the real camera frame in real metres.
 
 Everything is numpy on the host; lengths are metres.
 """
@@ -36,17 +38,19 @@ CANONICAL_DEPTH = 0.72
 # to 0.82, median 0.57; in 158 views rendered from 79 models the median is 0.62.
 TARGET_FILL = 0.6
 # What still passes for an R2N2 view: box side over image side, distance of the box from
-# the middle over image side (0.11 in those 54 views), median object depth in metres,
-# and relative deviation of the focal length and of the principal point.
+# the middle over image side (0.11 in those 54 views), and relative deviation of the
+# focal length and of the principal point. Not the distance: depth is scaled anyway.
 TYPICAL_FILL = (0.3, 0.9)
 TYPICAL_OFFSET = 0.15
-TYPICAL_DEPTH = (0.4, 1.1)
 TYPICAL_LENS_DEVIATION = 0.05
 # A pixel belongs to the object where at least half of it is covered.
 COVERED = 0.5
 # Points that the inverse map would put behind the camera stop here, as a part of the
 # depth of the object. Happens only to outliers of a wide lens.
 NEAREST = 0.05
+# A prediction is moved to the measured depth if it covers this many pixels of it; with
+# fewer, where it covers none of the object, the middles of both have to do.
+MIN_OVERLAP = 16
 
 
 class Box(NamedTuple):
@@ -74,17 +78,26 @@ class CanonicalView(NamedTuple):
       intrinsics: of the picture, pixels.
       depth: metres to the visible side of the object in the picture (median).
       scale: canonical metres per metre, along the optical axis.
+      lens: of the canonical camera, in pixels of the picture.
+      kept: whether that is the lens of the picture itself.
     """
 
     square: Square
     intrinsics: Float[np.ndarray, "3 3"]
     depth: float
     scale: float
+    lens: Float[np.ndarray, "3 3"]
+    kept: bool = False
 
 
-def object_box(mask: Float[np.ndarray, "H W"]) -> Box:
-    """Bounding box of the covered pixels; raises ValueError if there is none."""
-    rows, columns = np.nonzero(mask >= COVERED)
+def object_box(mask: Shaped[np.ndarray, "H W"]) -> Box:
+    """Bounding box of the covered pixels; raises ValueError if there is none.
+
+    Args:
+      mask: coverage in [0, 1], or whether a pixel is covered.
+    """
+    covered = mask >= COVERED
+    rows, columns = (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
     if not rows.size:
         raise ValueError("the mask is empty")
     return Box(
@@ -96,7 +109,7 @@ def object_box(mask: Float[np.ndarray, "H W"]) -> Box:
 
 
 def object_depth(
-    depth: Float[np.ndarray, "H W"], mask: Float[np.ndarray, "H W"]
+    depth: Float[np.ndarray, "H W"], mask: Shaped[np.ndarray, "H W"]
 ) -> float | None:
     """Median depth of the object in metres; None if no object pixel has depth."""
     seen = depth[(mask >= COVERED) & (depth > 0)]
@@ -121,20 +134,19 @@ def square_of_image(shape: tuple[int, int]) -> Square:
     return Square((width - side) // 2, (height - side) // 2, side)
 
 
-def is_canonical(
-    mask: Float[np.ndarray, "S S"],
-    intrinsics: Float[np.ndarray, "3 3"],
-    depth: float | None,
-) -> bool:
-    """Whether a square image passes for an R2N2 view as it is."""
-    side = mask.shape[0]
-    box = object_box(mask)
+def is_canonical(box: Box, side: int, intrinsics: Float[np.ndarray, "3 3"]) -> bool:
+    """Whether a square image passes for an R2N2 view as it is.
+
+    Args:
+      box: of the object, pixels of the image.
+      side: of the image, pixels.
+      intrinsics: of the image.
+    """
     longest = max(box.right - box.left, box.bottom - box.top) / side
     middle = np.array([box.left + box.right, box.top + box.bottom]) / 2 / side
     return bool(
         TYPICAL_FILL[0] <= longest <= TYPICAL_FILL[1]
         and np.abs(middle - 0.5).max() <= TYPICAL_OFFSET
-        and (depth is None or TYPICAL_DEPTH[0] <= depth <= TYPICAL_DEPTH[1])
         and _lens_deviation(intrinsics, side) <= TYPICAL_LENS_DEVIATION
     )
 
@@ -157,7 +169,50 @@ def fit(
     focal = np.sqrt(intrinsics[0, 0] * intrinsics[1, 1])
     canonical_focal = camera.R2N2_FOCAL_PER_PIXEL * square.side
     scale = CANONICAL_DEPTH * focal / (distance * canonical_focal)
-    return CanonicalView(square, intrinsics, distance, float(scale))
+    lens = camera.crop_intrinsics(
+        camera.r2n2_intrinsics(square.side), -square.left, -square.top
+    )
+    return CanonicalView(square, intrinsics, distance, float(scale), lens)
+
+
+def keep(
+    square: Square, intrinsics: Float[np.ndarray, "3 3"], depth: float
+) -> CanonicalView:
+    """A view that keeps its lens: the world is scaled until the object is at 0.72 m.
+
+    Args:
+      square: what becomes the canonical image.
+      intrinsics: of the picture, pixels.
+      depth: metres to the visible side of the object.
+    """
+    scale = CANONICAL_DEPTH / depth
+    return CanonicalView(square, intrinsics, depth, scale, intrinsics, kept=True)
+
+
+def depth_ratio(
+    measured: Float[np.ndarray, "H W"], predicted: Float[np.ndarray, "H W"]
+) -> float:
+    """By how much a prediction is too near to the camera (below 1: too far).
+
+    Scaling a mesh by the ratio around the camera leaves its outline where it is and
+    puts its visible side, in the median, at the measured depth.
+
+    Args:
+      measured: depth of the object, 0 = missing or beside it.
+      predicted: depth of the mesh as the same camera sees it, 0 = beside it.
+
+    Returns:
+      Median of the ratios where both are known; where they hardly overlap, the ratio of
+      the medians; 1 if nothing of the mesh is seen.
+    """
+    both = (measured > 0) & (predicted > 0)
+    if np.count_nonzero(both) >= MIN_OVERLAP:
+        return float(np.median(measured[both] / predicted[both]))
+    if not (measured > 0).any() or not (predicted > 0).any():
+        return 1.0
+    return float(
+        np.median(measured[measured > 0]) / np.median(predicted[predicted > 0])
+    )
 
 
 def canonical_depth(
@@ -171,6 +226,15 @@ def canonical_depth(
     return np.where((depth > 0) & (mapped > 0), mapped, 0).astype(depth.dtype)
 
 
+def camera_depth(
+    depth: Float[np.ndarray, "*shape"], view: CanonicalView
+) -> Float[np.ndarray, "*shape"]:
+    """Depth in the real camera frame of depth in the canonical one; 0 stays 0."""
+    mapped = view.depth + (depth - CANONICAL_DEPTH) / view.scale
+    mapped = np.maximum(mapped, NEAREST * view.depth)
+    return np.where(depth > 0, mapped, 0).astype(depth.dtype)
+
+
 def canonical_from_camera(
     points: Float[np.ndarray, "N 3"], view: CanonicalView
 ) -> Float[np.ndarray, "N 3"]:
@@ -179,7 +243,7 @@ def canonical_from_camera(
     return _on_rays(
         camera.project(points, view.intrinsics),
         mapped,
-        _canonical_intrinsics(view.square),
+        view.lens,
     )
 
 
@@ -189,7 +253,7 @@ def camera_from_canonical(
     """Points of the canonical camera frame (z < 0) in the real camera frame, metres."""
     depth = view.depth + (-points[:, 2] - CANONICAL_DEPTH) / view.scale
     return _on_rays(
-        camera.project(points, _canonical_intrinsics(view.square)),
+        camera.project(points, view.lens),
         np.maximum(depth, NEAREST * view.depth),
         view.intrinsics,
     )
@@ -208,13 +272,6 @@ def cut(
         top - square.top : bottom - square.top, left - square.left : right - square.left
     ] = image[top:bottom, left:right]
     return result
-
-
-def _canonical_intrinsics(square):
-    """R2N2 camera of the square, in pixels of the whole picture."""
-    return camera.crop_intrinsics(
-        camera.r2n2_intrinsics(square.side), -square.left, -square.top
-    )
 
 
 def _lens_deviation(intrinsics, side):

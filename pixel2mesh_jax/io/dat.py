@@ -1,22 +1,17 @@
 """The `.dat` files of the released Pixel2Mesh: python-2 pickles of numpy arrays.
 
-A pickle is a program. This reader runs it in an interpreter that knows the three names
-which rebuild a numeric array and refuses every other name.
+The files are parsed into plain data, see io/pickled_arrays.py; nothing in them is run.
 """
 
-import functools
 import os
 import pathlib
-import pickle
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from pixel2mesh_jax.errors import InputError
-
-# Kinds of numpy dtypes that are plain numbers; "O" would hold arbitrary objects.
-_NUMBERS = "biuf"
+from pixel2mesh_jax.io import limits, pickled_arrays
 
 
 class ReleasedEllipsoid(NamedTuple):
@@ -53,13 +48,18 @@ def load_ellipsoid(path: str | os.PathLike) -> ReleasedEllipsoid:
             faces.astype(np.int32),
             tuple(rows[:, :2].astype(np.int32) for rows in parents),
         )
-    except (TypeError, IndexError, KeyError, AttributeError, ValueError) as error:
-        raise InputError(f"{path}: not an info_ellipsoid.dat: {error}") from error
-    used = np.unique(found.faces)
+        used = np.unique(found.faces)
+    except (TypeError, LookupError, AttributeError, ValueError) as error:
+        reason = type(error).__name__
+        raise InputError(f"{path}: not an info_ellipsoid.dat: {reason}") from error
+    if not len(used) or found.faces.ndim != 2 or found.faces.shape[1] != 3:
+        raise InputError(f"{path}: not an info_ellipsoid.dat: no triangles")
     if found.vertices.shape != (len(used), 3) or used[0] != 0 or used[-1] >= len(used):
         raise InputError(
             f"{path}: {found.vertices.shape} vertices for faces that use {len(used)}"
         )
+    if not np.isfinite(found.vertices).all():
+        raise InputError(f"{path}: vertices hold NaN or infinite values")
     return found
 
 
@@ -85,9 +85,10 @@ def load_points(
             f"{path}: expected an (N, 6) array of points and normals, "
             f"got shape {samples.shape}"
         )
+    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite
+        samples = samples.astype(np.float32)
     if not np.isfinite(samples).all():
         raise InputError(f"{path}: holds NaN or infinite values")
-    samples = samples.astype(np.float32)
     return samples[:, :3], samples[:, 3:]
 
 
@@ -95,50 +96,16 @@ def load(path: str | os.PathLike) -> object:
     """Reads a pickle that is made of numeric arrays, lists, tuples, dicts and numbers.
 
     Raises:
-      InputError: no such file, damaged, or it asks for anything else by name.
+      InputError: no such file, too large, damaged, or it asks for anything else by
+        name.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    with path.open("rb") as file:
-        try:
-            return _ArrayUnpickler(file, encoding="latin1").load()
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-        except Exception as error:  # a damaged pickle fails in any way
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise InputError(f"{path}: not a Pixel2Mesh .dat file: {reason}") from error
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Knows what rebuilds an array, and nothing else."""
-
-    def find_class(self, module: str, name: str):
-        if name == "_reconstruct" and module in (
-            "numpy.core.multiarray",  # numpy 1
-            "numpy._core.multiarray",  # numpy 2
-        ):
-            # A new object each time: the pickle can change only what it was given.
-            return functools.partial(_empty_array)
-        if (module, name) == ("numpy", "ndarray"):
-            return np.ndarray
-        if (module, name) == ("numpy", "dtype"):
-            return functools.partial(_number_dtype)
-        raise InputError(
-            f"forbidden name {module}.{name} in the pickle; only numeric numpy arrays "
-            "are read from it, nothing was run"
-        )
-
-
-def _empty_array(kind, shape, code):
-    """What `numpy.core.multiarray._reconstruct` does before the contents are set."""
-    if kind is not np.ndarray or shape != (0,) or code not in ("b", b"b"):
-        raise InputError("not a plain numpy array")
-    return np.ndarray(shape, np.int8)
-
-
-def _number_dtype(code, align=False, copy=True):
-    dtype = np.dtype(code, align=bool(align), copy=bool(copy))
-    if dtype.kind not in _NUMBERS:
-        raise InputError(f"array of {dtype}, expected numbers")
-    return dtype
+    limits.check_bytes(path, limits.MAX_DAT_BYTES)
+    try:
+        return pickled_arrays.parse(path.read_bytes())
+    except pickled_arrays.ForbiddenError as error:
+        raise InputError(f"{path}: {error}") from error
+    except pickled_arrays.DamagedError as error:
+        raise InputError(f"{path}: not a Pixel2Mesh .dat file: {error}") from error

@@ -1,22 +1,33 @@
-"""Depth maps and camera matrices from files."""
+"""Depth maps from files: metres along the optical axis, 0 = missing."""
 
-import json
+import logging
 import pathlib
+import tokenize
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32, Shaped
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import camera
-from pixel2mesh_jax.io import images
+from pixel2mesh_jax.io import cameras, images, limits, netpbm, units
 
-# What sensors write into 16-bit pictures: metres per stored value.
-MILLIMETRE = 1e-3
-METRE = 1.0
-# How renderers call the depth channel of an EXR file, after the name of the layer.
+# What renderers call the depth channel of an EXR file, after the name of the layer.
 EXR_DEPTH_CHANNELS = ("Z", "V", "depth")
-# What renderers write to EXR files where there is no surface: infinity, Blender 1e10.
-EXR_BACKGROUND = 1e9  # metres, and beyond
+# What sensors store where they saw nothing, beside 0: the largest 16-bit value.
+SATURATED = 2**16 - 1
+# What some programs store where they saw nothing.
+NO_DEPTH = -1
+# Stored values of which the highest reach this part of the 16-bit range were stretched
+# to it, as relative inverse depth is; in millimetres they would be 59 m away.
+STRETCHED = 0.9
+STRETCHED_PERCENTILE = 99
+
+# What numpy raises on .npy files that are none: the header is a Python literal.
+_BAD_HEADER = (
+    *(ValueError, EOFError, OSError, SyntaxError, TypeError, LookupError),
+    *(tokenize.TokenError, MemoryError, RecursionError, OverflowError),
+)
+
+logger = logging.getLogger(__name__)
 
 
 def load_depth(
@@ -24,46 +35,116 @@ def load_depth(
 ) -> Float32[np.ndarray, "H W"]:
     """Reads a depth map: metres along the optical axis, 0 = missing.
 
+    NaN, infinity, -1, the largest 16-bit value and distances beyond
+    `limits.MAX_DISTANCE` are missing too. Values that look like relative inverse depth
+    are read as they are asked for, with a warning.
+
     Args:
-      path: a 16-bit picture, `.npy` of uint16 or float, or `.exr` (needs OpenEXR).
+      path: a picture of 16 or 32 bits (PNG, TIFF, PGM, PFM), `.npy` of integers of at
+        least 16 bits or floats, or `.exr` (needs OpenEXR).
       unit: metres per stored value; by default integers are millimetres and floats are
         metres.
 
     Raises:
-      InputError: no such file, damaged, 8-bit or not a single channel, values that are
-        not finite or negative, or no pixel with depth.
+      InputError: no such file, too large, damaged, 8-bit or not a single channel,
+        negative values, or no pixel with depth.
+    """
+    return read_depth(path, unit)[0]
+
+
+def read_depth(
+    path: str | pathlib.Path, unit: float | None = None
+) -> tuple[Float32[np.ndarray, "H W"], float]:
+    """As `load_depth`; and metres per stored value."""
+    path = pathlib.Path(path)
+    stored = load_stored(path)
+    if unit is None:
+        _warn_of_inverse(stored, path)
+        unit = _usual_unit(stored)
+    values = stored.astype(np.float64) * unit
+    missing = _missing(stored, path) | (values > limits.MAX_DISTANCE)
+    _check_negative(values[~missing], stored.size, path)
+    depth = np.where(missing, 0, values).astype(np.float32)
+    if not depth.any():
+        raise InputError(_no_depth(stored, values, path))
+    return depth, unit
+
+
+def usual_unit(path: str | pathlib.Path) -> float:
+    """Metres per value of a file if nothing says so: floats in m, integers in mm."""
+    return _usual_unit(load_stored(pathlib.Path(path)))
+
+
+def load_inverse(path: str | pathlib.Path) -> Float32[np.ndarray, "H W"]:
+    """Reads relative inverse depth: larger is nearer, without a unit, 0 = missing.
+
+    Raises:
+      InputError: as `load_depth`, and for the same value everywhere.
     """
     path = pathlib.Path(path)
-    readers = {".npy": _stored_array, ".exr": _stored_exr}
+    stored = load_stored(path)
+    values = np.where(np.isfinite(stored), stored, 0).astype(np.float32)
+    _check_negative(values, stored.size, path)
+    if np.ptp(values) == 0:
+        raise InputError(f"{path}: no inverse depth, every value is {values.flat[0]:g}")
+    return values
+
+
+def load_stored(path: pathlib.Path) -> Shaped[np.ndarray, "H W"]:
+    """The values of a depth map as they are stored. Raises InputError."""
+    readers = {".npy": _stored_array, ".exr": _stored_exr, ".pgm": netpbm.load_pgm}
     stored = readers.get(path.suffix.lower(), _stored_picture)(path)
     _check_layout(stored, path)
-    _check_values(stored, path)
-    default = METRE if np.issubdtype(stored.dtype, np.floating) else MILLIMETRE
-    return (stored * (default if unit is None else unit)).astype(np.float32)
+    return stored.astype(stored.dtype.newbyteorder("="), copy=False)
 
 
 def load_intrinsics(source: str | pathlib.Path) -> Float[np.ndarray, "3 3"]:
     """Reads a pinhole matrix in pixels, pixel centres at integers.
 
     Args:
-      source: "fx,fy,cx,cy", or a JSON file that holds a 3x3 matrix or
-        {"intrinsics": 3x3 matrix}.
+      source: "fx,fy,cx,cy", or a file in one of the formats of io/cameras.py.
 
     Raises:
-      InputError: no such file, or not a pinhole matrix without skew.
+      InputError: see `cameras.load_camera`.
     """
-    text = str(source)
-    matrix = _matrix_from_text(text) if "," in text else _matrix_from_json(text)
-    return _checked_pinhole(matrix, text)
+    return cameras.load_camera(source).matrix
+
+
+def _usual_unit(stored):
+    floats = np.issubdtype(stored.dtype, np.floating)
+    return units.METRE if floats else units.MILLIMETRE
 
 
 def _stored_array(path):
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
+        with path.open("rb") as file:
+            _check_header(file, path)
         return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{path}: not a readable .npy file: {error}") from None
+    except InputError:
+        raise
+    except _BAD_HEADER as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: not a readable .npy file: {reason}") from None
+
+
+def _check_header(file, path):
+    """Refuses what the header asks for before memory is taken for it."""
+    version = np.lib.format.read_magic(file)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in read:
+        raise ValueError(f"format {version}")
+    shape, _, dtype = read[version](file)
+    if dtype.hasobject or dtype.kind not in "biuf":
+        raise ValueError(f"{dtype}, expected numbers")
+    if len(shape) == 2:
+        limits.check_pixels(path, shape[1], shape[0])
+    elif len(shape) > 3 or np.prod(shape, dtype=float) > limits.MAX_PIXELS:
+        raise InputError(f"{path}: expected a depth map of one channel, got {shape}")
 
 
 def _stored_exr(path):
@@ -76,14 +157,18 @@ def _stored_exr(path):
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
+        with OpenEXR.File(str(path), header_only=True) as file:
+            low, high = file.header()["dataWindow"]
+        limits.check_pixels(path, *(int(n) for n in np.subtract(high, low) + 1))
         with OpenEXR.File(str(path), separate_channels=True) as file:
             channels = {
                 name: channel.pixels for name, channel in file.channels().items()
             }
-    except (RuntimeError, TypeError, ValueError) as error:
+    except InputError:
+        raise
+    except (RuntimeError, TypeError, ValueError, LookupError, MemoryError) as error:
         raise InputError(f"{path}: not a readable EXR file: {error}") from None
-    depth = channels[_depth_channel(list(channels), path)]
-    return np.where(depth >= EXR_BACKGROUND, depth.dtype.type(0), depth)
+    return channels[_depth_channel(list(channels), path)]
 
 
 def _depth_channel(names, path):
@@ -107,8 +192,8 @@ def _stored_picture(path):
 
 
 def _check_layout(stored, path):
-    integers = stored.dtype == np.uint16
-    if stored.ndim != 2 or not (integers or np.issubdtype(stored.dtype, np.floating)):
+    wide = stored.dtype.kind in "iu" and stored.dtype.itemsize >= 2
+    if stored.ndim != 2 or not stored.size or not (wide or stored.dtype.kind == "f"):
         raise InputError(
             f"{path}: expected a depth map of one channel, 16-bit integers "
             f"(millimetres) or floats (metres); got {stored.dtype} of shape "
@@ -116,62 +201,65 @@ def _check_layout(stored, path):
         )
 
 
-def _check_values(stored, path):
-    for problem, where in (
-        ("NaN", np.isnan(stored)),
-        ("infinite", np.isinf(stored)),
-        ("negative", stored < 0),
-    ):
-        if count := np.count_nonzero(where):
-            raise InputError(
-                f"{path}: {count} of {stored.size} depth values are {problem}; "
-                "expected finite depth along the optical axis, 0 where it is missing"
+def _missing(stored, path) -> Bool[np.ndarray, "H W"]:
+    """Where the values are none; says how many stand for a saturated sensor."""
+    missing = ~np.isfinite(stored) | (stored == NO_DEPTH)
+    if count := np.count_nonzero(missing):
+        logger.info(
+            "%s: %d of %d values are NaN, infinite or -1: taken for missing",
+            path,
+            count,
+            stored.size,
+        )
+    if stored.dtype == np.uint16:
+        saturated = stored == SATURATED
+        if (count := np.count_nonzero(saturated)) and not _looks_inverse(stored):
+            logger.warning(
+                "%s: %d of %d values are %d, which is no distance: taken for missing",
+                *(path, count, stored.size, SATURATED),
             )
+        missing = missing | saturated
+    return missing
+
+
+def _check_negative(values, size, path):
+    if count := np.count_nonzero(values < 0):
+        raise InputError(
+            f"{path}: {count} of {size} depth values are negative; "
+            "expected depth along the optical axis, 0 where it is missing"
+        )
+
+
+def _no_depth(stored, values, path):
     if not stored.any():
-        raise InputError(f"{path}: no depth, all {stored.size} values are 0 (missing)")
-
-
-def _matrix_from_text(text):
-    try:
-        focal_u, focal_v, u, v = (float(number) for number in text.split(","))
-    except ValueError:
-        raise InputError(
-            f"intrinsics {text!r}: expected four numbers fx,fy,cx,cy or a JSON file"
-        ) from None
-    return [[focal_u, 0, u], [0, focal_v, v], [0, 0, 1]]
-
-
-def _matrix_from_json(text):
-    path = pathlib.Path(text)
-    if not path.is_file():
-        raise InputError(
-            f"intrinsics {text!r}: no such file; expected a JSON file or four numbers "
-            "fx,fy,cx,cy"
+        return f"{path}: no depth, all {stored.size} values are 0 (missing)"
+    far = np.count_nonzero(values > limits.MAX_DISTANCE)
+    if far:
+        return (
+            f"{path}: no depth: {far} of {stored.size} values are farther than "
+            f"{limits.MAX_DISTANCE / 1000:g} km; is another unit meant? See "
+            f"--depth_unit ({units.CHOICES})"
         )
-    try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"{path}: not a JSON file: {error}") from None
-    if isinstance(content, dict):
-        if "intrinsics" not in content:
-            found = ", ".join(sorted(content)) or "nothing"
-            raise InputError(f'{path}: expected the key "intrinsics", found {found}')
-        content = content["intrinsics"]
-    return content
+    return f"{path}: no depth, all {stored.size} values are missing"
 
 
-def _checked_pinhole(matrix, text):
-    try:
-        matrix = np.array(matrix, np.float64)
-    except (TypeError, ValueError):
-        matrix = np.zeros(())
-    if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
-        raise InputError(f"intrinsics {text!r}: expected a 3x3 matrix of numbers")
-    pinhole = camera.pinhole(matrix[0, 0], matrix[0, 2], matrix[1, 2])
-    pinhole[1, 1] = matrix[1, 1]
-    if not np.allclose(matrix, pinhole) or min(matrix[0, 0], matrix[1, 1]) <= 0:
-        raise InputError(
-            f"intrinsics {text!r}: expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with "
-            f"positive fx and fy, got {matrix.tolist()}"
+def _warn_of_inverse(stored, path):
+    if _looks_inverse(stored):
+        logger.warning(
+            "%s: the values fill their whole range, as relative inverse depth (MiDaS, "
+            "Depth Anything) does; it is read as depth. Give --depth_unit inverse if "
+            "larger values are nearer.",
+            path,
         )
-    return pinhole
+
+
+def _looks_inverse(stored):
+    """16 bits stretched from 0 to the top, or floats from 0 to 1 exactly."""
+    if stored.dtype.kind == "f":
+        seen = stored[np.isfinite(stored)]
+        return bool(seen.size) and seen.min() == 0 and seen.max() == 1
+    if stored.dtype != np.uint16 or stored.max() < SATURATED:
+        return False
+    seen = stored[(stored > 0) & (stored < SATURATED)]
+    top = np.percentile(seen, STRETCHED_PERCENTILE) if seen.size else 0
+    return bool(top > STRETCHED * SATURATED)

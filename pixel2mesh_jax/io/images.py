@@ -8,6 +8,7 @@ or from its white background; any other picture is taken as it is, with a warnin
 import logging
 import pathlib
 import struct
+import zlib
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -15,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy import ndimage
 
 from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.io import limits
 from pixel2mesh_jax.io.matting import Matting
 
 # Smallest picture that is taken for one, pixels per side.
@@ -27,9 +29,16 @@ WHITE_LEVEL = 235
 WHITE_BORDER_FRACTION = 0.9
 # Alpha from which a pixel counts as showing the object, of 255.
 OPAQUE_LEVEL = 128
+# A picture is cut out if at least this part of it is transparent; the rounded corners
+# of a screenshot or a single pixel that is not quite opaque are no cut-out.
+CUT_OUT_PART = 0.05
 
 # What Pillow's decoders raise on files that are damaged or not what their name says.
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+_DAMAGED = (
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error),
+    *(LookupError, TypeError, OverflowError, MemoryError, AttributeError, zlib.error),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +52,8 @@ def load_image(
 
     Args:
       path: any picture.
-      matting: makes the alpha of pictures that have none; without it, that comes from
-        `white_background_alpha`.
+      matting: makes the alpha of pictures that are not cut out (`CUT_OUT_PART`);
+        without it, that comes from `white_background_alpha`.
 
     Raises:
       InputError: no such file, not a picture, damaged, smaller than `MIN_SIZE`, or
@@ -52,8 +61,9 @@ def load_image(
     """
     path = pathlib.Path(path)
     rgba = load_rgba(path)
-    if (rgba[..., 3] == 255).all():
-        rgba[..., 3] = _missing_alpha(rgba[..., :3], matting, path)
+    if (rgba[..., 3] < OPAQUE_LEVEL).mean() < CUT_OUT_PART:
+        alpha = _missing_alpha(rgba[..., :3], matting, path)
+        rgba[..., 3] = np.minimum(rgba[..., 3], alpha)
     if not (rgba[..., 3] >= OPAQUE_LEVEL).any():
         raise InputError(f"{path}: no visible object, every pixel is transparent")
     return rgba
@@ -69,30 +79,12 @@ def load_rgba(path: str | pathlib.Path) -> UInt8[np.ndarray, "H W 4"]:
     return _rgba(open_image(path), path)
 
 
-def load_mask(path: str | pathlib.Path) -> UInt8[np.ndarray, "H W"]:
-    """Reads an object mask: the alpha of the file if it has one, else its brightness.
-
-    Returns:
-      Coverage, 0 (background) to 255 (object).
-
-    Raises:
-      InputError: as `load_image`, and for a mask without any object pixel.
-    """
-    rgba = load_rgba(path)
-    transparent = (rgba[..., 3] < 255).any()
-    mask = rgba[..., 3] if transparent else rgba[..., :3].max(axis=-1)
-    if mask.max() == 1:
-        mask = mask * np.uint8(255)  # masks of label values 0 and 1
-    if not (mask >= OPAQUE_LEVEL).any():
-        raise InputError(f"{path}: the mask is empty, expected white on the object")
-    return mask
-
-
 def open_image(path: pathlib.Path) -> Image.Image:
     """Opens and fully decodes a picture in its own pixel format, upright.
 
     Raises:
-      InputError: no such file, not a picture, damaged, or smaller than `MIN_SIZE`.
+      InputError: no such file, not a picture, damaged, smaller than `MIN_SIZE` or
+        larger than `limits.MAX_PIXELS`.
     """
     if not path.is_file():
         reason = "is a folder, expected a picture" if path.is_dir() else "no such file"
@@ -102,6 +94,7 @@ def open_image(path: pathlib.Path) -> Image.Image:
     try:
         with Image.open(path) as picture:
             _check_size(picture.size, path)
+            limits.check_pixels(path, *picture.size)
             return ImageOps.exif_transpose(picture)
     except UnidentifiedImageError:
         raise InputError(
@@ -110,7 +103,7 @@ def open_image(path: pathlib.Path) -> Image.Image:
         ) from None
     except InputError:
         raise
-    except (*_DAMAGED, Image.DecompressionBombError) as error:
+    except _DAMAGED as error:
         raise InputError(f"{path}: the picture cannot be read: {error}") from None
 
 
@@ -130,8 +123,10 @@ def white_background_alpha(
     if np.mean(white[_border(white.shape)]) < WHITE_BORDER_FRACTION:
         return None
     areas, _ = ndimage.label(white)
-    touching = np.unique(areas[_border(white.shape)])
-    background = np.isin(areas, touching[touching > 0])
+    is_background = np.zeros(areas.max() + 1, bool)
+    is_background[areas[_border(white.shape)]] = True
+    is_background[0] = False
+    background = is_background[areas]
     return np.where(background, np.uint8(0), np.uint8(255))
 
 
@@ -144,7 +139,7 @@ def _missing_alpha(rgb, matting, path):
     alpha = white_background_alpha(rgb)
     if alpha is None:
         logger.warning(
-            "%s has no transparency and no white background: the whole picture is "
+            "%s is not cut out and has no white background: the whole picture is "
             "taken for the object. The model expects a cut-out object on a white or "
             "transparent background: give --matting, put %s_mask.png beside the "
             "picture, or save it with transparency.",

@@ -2,17 +2,23 @@
 
 import collections
 import pathlib
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pixel2mesh_jax.errors import InputError
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-# What stands beside a picture `<name>.*` and belongs to it.
-DEPTH_ENDINGS = ("_depth.png", "_depth.npy", "_depth.exr")
-MASK_ENDINGS = ("_mask.png",)
-CAMERA_ENDINGS = ("_camera.json",)
+# What stands beside a picture `<name>.*` and belongs to it, in any case (`.PNG`).
+_DEPTH_SUFFIXES = (".png", ".npy", ".exr", ".tif", ".tiff", ".pgm", ".pfm")
+DEPTH_ENDINGS = tuple(f"_depth{suffix}" for suffix in _DEPTH_SUFFIXES)
+MASK_ENDINGS = tuple(f"_mask{suffix}" for suffix in PICTURE_SUFFIXES)
+CAMERA_ENDINGS = ("_camera.json", "_camera.yaml", "_camera.yml", "_camera.txt")
 # The camera of all pictures of a folder that have none of their own.
-FOLDER_CAMERA = "intrinsics.json"
+FOLDER_CAMERAS = (
+    *("intrinsics.json", "intrinsics.yaml", "intrinsics.yml", "intrinsics.txt"),
+    *("camera_intrinsic.json", "camera_info.yaml", "cameras.txt"),
+    *("transforms.json", "scene_camera.json", "camera.json"),
+)
 # Pictures of these names are not inputs; the last is what a reconstruction writes.
 COMPANION_STEMS = ("_depth", "_mask", "_preview")
 
@@ -24,7 +30,7 @@ class Sources(NamedTuple):
       picture: the image.
       depth: its depth map, or None.
       mask: its object mask, or None.
-      camera: JSON file of its intrinsics, or None.
+      camera: file of its intrinsics, see io/cameras.py, or None.
     """
 
     picture: pathlib.Path
@@ -41,8 +47,8 @@ def find_sources(
     Args:
       source: a picture, or a folder of them (its sub-folders are not searched).
       depth: depth map of the picture, or a folder that holds `<name>_depth.png`,
-        `<name>.png` or the same as `.npy` or `.exr`. By default what stands beside the
-        picture.
+        `<name>.png` or the same with another suffix of depth maps. By default what
+        stands beside the picture.
 
     Returns:
       In the order of the names.
@@ -63,7 +69,8 @@ def find_sources(
             f"{depth}: one depth map for the folder {source}; expected a folder of "
             "<name>_depth.png"
         )
-    return [_with_companions(picture, depth) for picture in pictures]
+    files = _Files()
+    return [files.companions(picture, depth) for picture in pictures]
 
 
 def _pictures(folder):
@@ -77,7 +84,7 @@ def _pictures(folder):
     if not pictures:
         types = ", ".join(PICTURE_SUFFIXES)
         raise InputError(f"{folder}: no pictures in this folder (types: {types})")
-    names = collections.Counter(path.stem for path in pictures)
+    names = collections.Counter(path.stem.casefold() for path in pictures)
     doubled = sorted(name for name, count in names.items() if count > 1)
     if doubled:
         raise InputError(
@@ -87,21 +94,54 @@ def _pictures(folder):
     return pictures
 
 
-def _with_companions(picture, depth):
-    if depth is None:
-        depth = _beside(picture, DEPTH_ENDINGS)
-    elif depth.is_dir():
-        depth = _beside(depth / picture.name, (*DEPTH_ENDINGS, ".png", ".npy", ".exr"))
-    camera = _beside(picture, CAMERA_ENDINGS) or _in_folder(picture, FOLDER_CAMERA)
-    return Sources(picture, depth, _beside(picture, MASK_ENDINGS), camera)
+def unused_files(
+    folder: str | pathlib.Path, found: Sequence[Sources]
+) -> list[pathlib.Path]:
+    """Files of a folder that belong to none of the pictures; hidden ones are not told.
+
+    What a reconstruction wrote there (`_preview.png`) is not told either.
+    """
+    used = {path for files in found for path in files}
+    return sorted(
+        path
+        for path in pathlib.Path(folder).iterdir()
+        if path.is_file()
+        and path not in used
+        and not path.name.startswith(".")
+        and not path.stem.endswith("_preview")
+    )
 
 
-def _in_folder(picture, name):
-    path = picture.with_name(name)
-    return path if path.is_file() else None
+class _Files:
+    """Finds files by name, each folder is listed once."""
 
+    def __init__(self):
+        self.by_name: dict[pathlib.Path, dict[str, pathlib.Path]] = {}
 
-def _beside(picture, endings):
-    """The first file that is named as the picture with one of these endings."""
-    candidates = (picture.with_name(picture.stem + ending) for ending in endings)
-    return next((path for path in candidates if path.is_file()), None)
+    def first(self, folder: pathlib.Path, names: Iterable[str]) -> pathlib.Path | None:
+        """The first of the names that is a file, or one that differs in its case."""
+        if folder not in self.by_name:
+            self.by_name[folder] = {
+                path.name.lower(): path
+                for path in sorted(folder.iterdir(), reverse=True)
+                if path.is_file() and not path.name.startswith(".")
+            }
+        for name in names:
+            exact, other = folder / name, self.by_name[folder].get(name.lower())
+            if exact.is_file() or other is not None:
+                return exact if exact.is_file() else other
+        return None
+
+    def beside(self, picture: pathlib.Path, endings: Iterable[str]):
+        """The first file that is named as the picture with one of these endings."""
+        return self.first(picture.parent, [picture.stem + end for end in endings])
+
+    def companions(self, picture: pathlib.Path, depth: pathlib.Path | None) -> Sources:
+        if depth is None:
+            depth = self.beside(picture, DEPTH_ENDINGS)
+        elif depth.is_dir():
+            endings = (*DEPTH_ENDINGS, *_DEPTH_SUFFIXES)
+            depth = self.beside(depth / picture.name, endings)
+        camera = self.beside(picture, CAMERA_ENDINGS)
+        camera = camera or self.first(picture.parent, FOLDER_CAMERAS)
+        return Sources(picture, depth, self.beside(picture, MASK_ENDINGS), camera)

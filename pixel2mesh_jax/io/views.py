@@ -3,7 +3,9 @@
 Done with Pillow: whoever uses a trained network needs no TensorFlow.
 """
 
+import logging
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -12,7 +14,15 @@ from PIL import Image
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, object_crop
 from pixel2mesh_jax.geometry.depth import depth_from_relative
-from pixel2mesh_jax.io import depth_maps, images
+from pixel2mesh_jax.io import (
+    cameras,
+    depth_maps,
+    exif,
+    images,
+    limits,
+    masks,
+    units,
+)
 from pixel2mesh_jax.io.matting import Matting
 from pixel2mesh_jax.structures import Batch, View
 
@@ -22,61 +32,139 @@ VALID_PART = 0.5
 # Whether to show the network the whole picture or the object, see `canonicalize`.
 FITS = ("auto", "always", "never")
 
+# Depth maps and masks may be smaller than their picture if width over height agrees to
+# this part: phones store 256x192 distances beside 1920x1440 colours.
+SAME_SHAPE = 0.01
+
 Path = str | pathlib.Path
+logger = logging.getLogger(__name__)
+
+
+class Capture(NamedTuple):
+    """A view, and what its files say beside it.
+
+    Attributes:
+      view: upright; depth is missing (0) where alpha is 0.
+      unit: metres per stored depth value; None without measured depth.
+      lens_assumed: whether the camera is that of 3D-R2N2 because no file tells.
+      orientation: EXIF tag by which picture, depth, mask and camera were turned.
+    """
+
+    view: View
+    unit: float | None
+    lens_assumed: bool
+    orientation: int
 
 
 def load_view(
     image_path: Path,
     depth_path: Path | None = None,
-    intrinsics: Float[np.ndarray, "3 3"] | None = None,
+    intrinsics: Float[np.ndarray, "3 3"] | cameras.Camera | None = None,
     mask_path: Path | None = None,
-    depth_unit: float | None = None,
+    depth_unit: float | str | None = None,
     matting: Matting | None = None,
 ) -> View:
+    """The view of `load_capture`."""
+    return load_capture(
+        image_path, depth_path, intrinsics, mask_path, depth_unit, matting
+    ).view
+
+
+def load_capture(
+    image_path: Path,
+    depth_path: Path | None = None,
+    intrinsics: Float[np.ndarray, "3 3"] | cameras.Camera | None = None,
+    mask_path: Path | None = None,
+    depth_unit: float | str | None = None,
+    matting: Matting | None = None,
+    label: int | None = None,
+) -> Capture:
     """Loads a picture and what belongs to it.
+
+    A picture with an EXIF orientation is turned upright, and depth, mask and camera,
+    which are those of the sensor, along with it.
 
     Args:
       image_path: any picture; see `images.load_image` for its alpha.
-      depth_path: depth map of the same size; by default none (all zero).
-      intrinsics: pinhole matrix in pixels of the picture; by default the camera of
-        3D-R2N2, looking at the middle of the picture.
+      depth_path: depth map of the same size, or of the same shape at another size; by
+        default none (all zero).
+      intrinsics: pinhole matrix in pixels of the stored picture, or what a file says
+        about it; by default the camera of 3D-R2N2, looking at the middle of the
+        picture.
       mask_path: object mask of the same size, which replaces the alpha of the picture.
-      depth_unit: metres per stored value; see `depth_maps.load_depth`.
+      depth_unit: metres per stored value, or `units.INVERSE` for relative inverse depth
+        that is taken for an estimate; by default what the camera file says, else
+        see `depth_maps.load_depth`.
       matting: makes the alpha of a picture that has neither alpha nor mask.
-
-    Returns:
-      The view; depth is missing (0) where alpha is 0.
+      label: which value of the mask is the object; see `masks.load_mask`.
 
     Raises:
       InputError: a file is unusable, or sizes differ, or no object pixel has depth.
     """
-    rgba = (
-        images.load_image(image_path, matting)
-        if mask_path is None
-        else _masked(image_path, mask_path)
-    )
-    shape = rgba.shape[:2]
-    depth = np.zeros(shape, np.float32)
-    if depth_path is not None:
-        depth = depth_maps.load_depth(depth_path, depth_unit)
-        _check_same_size(image_path, shape, depth_path, depth.shape)
-        depth = np.where(rgba[..., 3] > 0, depth, np.float32(0))
-        if not (depth[rgba[..., 3] >= images.OPAQUE_LEVEL]).any():
-            raise InputError(f"{depth_path}: no depth on the object, only beside it")
-    if intrinsics is None:
-        square = object_crop.square_of_image(shape)
-        intrinsics = camera.crop_intrinsics(
-            camera.r2n2_intrinsics(square.side), -square.left, -square.top
+    if label is not None and mask_path is None:
+        raise InputError(
+            f"{image_path}: --label {label} needs a mask beside the picture"
         )
-    return View(rgba, depth, np.asarray(intrinsics, np.float32))
+    tag = exif.orientation(image_path)
+    if mask_path is None:
+        rgba = images.load_image(image_path, matting)
+    else:
+        rgba = _masked(image_path, mask_path, label, tag)
+    rgba[..., 3] = masks.without_specks(rgba[..., 3], mask_path or image_path)
+    known = _camera(intrinsics)
+    matrix = np.asarray(_matrix(known, rgba.shape[:2], tag), np.float32)
+    depth, unit, estimated = np.zeros(rgba.shape[:2], np.float32), None, None
+    if depth_path is not None and depth_unit == units.INVERSE:
+        estimated = _relative_depth(image_path, depth_path, rgba, tag)
+    elif depth_path is not None:
+        stated = None if known is None else known.depth_unit
+        unit = stated if depth_unit is None else depth_unit
+        depth, unit = _measured_depth(image_path, depth_path, rgba, unit, tag)
+        if depth_unit is None and stated is not None:
+            depth, unit = _believable(depth, unit, depth_path, rgba, matrix)
+    if tag != exif.UPRIGHT and not (depth_path is mask_path is intrinsics is None):
+        logger.warning(
+            "%s: turned upright by its EXIF tag (%d), depth, mask and camera with it",
+            *(image_path, tag),
+        )
+    return Capture(View(rgba, depth, matrix, estimated), unit, known is None, tag)
+
+
+def distance_and_size(view: View) -> tuple[float, float]:
+    """Of what is seen of an object with depth: median distance, diagonal; metres."""
+    inside = view.rgba[..., 3] >= images.OPAQUE_LEVEL
+    distance = object_crop.object_depth(view.depth, inside)
+    box = object_crop.object_box(inside)
+    width = (box.right - box.left) / view.intrinsics[0, 0]
+    height = (box.bottom - box.top) / view.intrinsics[1, 1]
+    return distance, distance * float(np.hypot(width, height))
 
 
 def cut(view: View, square: object_crop.Square) -> View:
     """The part of a view inside a square; transparent beyond the picture."""
+    estimated = view.estimated
     return View(
         object_crop.cut(view.rgba, square),
         object_crop.cut(view.depth, square),
         camera.crop_intrinsics(view.intrinsics, square.left, square.top),
+        None if estimated is None else object_crop.cut(estimated, square),
+    )
+
+
+def shrink(view: View, factor: int) -> View:
+    """The view at an integer fraction of its size; up to `factor` - 1 rows are cut."""
+    height, width = (length // factor for length in view.depth.shape)
+    rgba = Image.fromarray(view.rgba[: height * factor, : width * factor])
+    middle = slice(factor // 2, None, factor)
+
+    def picked(values):  # depth is not averaged: edges would get depth between
+        return values[middle, middle][:height, :width]
+
+    return View(
+        np.array(rgba.convert("RGBa").reduce(factor).convert("RGBA")),
+        picked(view.depth),
+        camera.resize_intrinsics(view.intrinsics, 1 / factor, 1 / factor),
+        None if view.estimated is None else picked(view.estimated),
     )
 
 
@@ -91,23 +179,34 @@ def canonicalize(
         "auto" (if it is elsewhere), "always", "never".
 
     Returns:
-      The square view; and the map back to the original one, or None if the camera
-      frame is still that of the view.
+      The square view, whose object is `object_crop.CANONICAL_DEPTH` away if it has
+      depth; and the map back to the original one, or None if the camera frame is still
+      that of the view.
     """
-    whole = cut(view, object_crop.square_of_image(view.depth.shape))
-    mask = whole.rgba[..., 3] / np.float32(255)
-    depth = object_crop.object_depth(whole.depth, mask)
-    typical = object_crop.is_canonical(mask, whole.intrinsics, depth)
-    if fit == "never" or (fit == "auto" and typical):
-        return whole, None
-    square = object_crop.square_of_box(object_crop.object_box(mask))
-    fitted = object_crop.fit(square, whole.intrinsics, depth)
-    close = cut(whole, square)
+    height, width = view.depth.shape
+    mask = view.rgba[..., 3] >= images.OPAQUE_LEVEL
+    box = object_crop.object_box(mask)
+    square = object_crop.square_of_image((height, width))
+    moved = object_crop.Box(*np.subtract(box, (square.left, square.top) * 2).tolist())
+    whole = camera.crop_intrinsics(view.intrinsics, square.left, square.top)
+    typical = object_crop.is_canonical(moved, square.side, whole)
+    kept = fit == "never" or (fit == "auto" and typical)
+    if not kept:
+        square = object_crop.square_of_box(box)
+    if (factor := square.side // limits.MAX_SQUARE) > 1:
+        return canonicalize(shrink(view, factor), "never" if kept else "always")
+    depth = object_crop.object_depth(view.depth, mask)
+    close = cut(view, square)
+    if kept and depth is None:
+        return close, None
+    if kept:
+        fitted = object_crop.keep(square, view.intrinsics, depth)
+    else:
+        fitted = object_crop.fit(square, view.intrinsics, depth)
     return (
-        View(
-            close.rgba,
-            object_crop.canonical_depth(close.depth, fitted),
-            camera.r2n2_intrinsics(square.side),
+        close._replace(
+            depth=object_crop.canonical_depth(close.depth, fitted),
+            intrinsics=camera.crop_intrinsics(fitted.lens, square.left, square.top),
         ),
         fitted,
     )
@@ -159,22 +258,117 @@ def batch_of_view(view: View, image_size: int) -> Batch:
     )
 
 
-def _masked(image_path, mask_path):
+def _masked(image_path, mask_path, label, tag):
     """The colours of one file with the mask of another as alpha."""
-    rgba, mask = images.load_rgba(image_path), images.load_mask(mask_path)
-    _check_same_size(image_path, rgba.shape[:2], mask_path, mask.shape)
+    rgba, mask = images.load_rgba(image_path), masks.load_mask(mask_path, label)
+    mask = _with_picture(mask, mask_path, image_path, rgba.shape[:2], tag)
     return np.concatenate([rgba[..., :3], mask[..., None]], axis=-1)
+
+
+def _measured_depth(image_path, depth_path, rgba, unit, tag):
+    depth, unit = depth_maps.read_depth(depth_path, unit)
+    depth = _with_picture(depth, depth_path, image_path, rgba.shape[:2], tag)
+    depth = np.where(rgba[..., 3] > 0, depth, np.float32(0))
+    if not (depth[rgba[..., 3] >= images.OPAQUE_LEVEL]).any():
+        raise InputError(f"{depth_path}: no depth on the object, only beside it")
+    return depth, unit
+
+
+def _believable(depth, unit, depth_path, rgba, matrix):
+    """Depth in the unit of the camera file, or in the usual one if only that fits.
+
+    Data sets that were converted to millimetres often keep the old depth_scale.
+    """
+    usual = depth_maps.usual_unit(depth_path)
+    distance, size = distance_and_size(View(rgba, depth, matrix))
+    factor = usual / unit
+    if units.is_plausible(distance, size) or not units.is_plausible(
+        distance * factor, size * factor
+    ):
+        return depth, unit
+    logger.warning(
+        "%s: the camera file says %s per value, which makes an object %s away: it is "
+        "read in %s instead. --depth_unit decides.",
+        depth_path,
+        units.name_of(unit),
+        units.format_length(distance),
+        units.name_of(usual),
+    )
+    return depth * np.float32(factor), usual
+
+
+def _relative_depth(image_path, depth_path, rgba, tag):
+    """Inverse depth of a file, scaled to [0, 1] over the object."""
+    values = depth_maps.load_inverse(depth_path)
+    values = _with_picture(values, depth_path, image_path, rgba.shape[:2], tag)
+    inside = rgba[..., 3] >= images.OPAQUE_LEVEL
+    least, most = values[inside].min(), values[inside].max()
+    if least == most:
+        raise InputError(f"{depth_path}: the same inverse depth all over the object")
+    return np.where(inside, (values - least) / (most - least), 0).astype(np.float32)
+
+
+def _camera(intrinsics):
+    if intrinsics is None or isinstance(intrinsics, cameras.Camera):
+        return intrinsics
+    return cameras.Camera(np.asarray(intrinsics, np.float64))
+
+
+def _matrix(known, shape, tag):
+    """Intrinsics of the upright picture of (height, width) `shape`."""
+    if known is None:
+        square = object_crop.square_of_image(shape)
+        lens = camera.r2n2_intrinsics(square.side)
+        return camera.crop_intrinsics(lens, -square.left, -square.top)
+    height, width = shape
+    stored = shape[::-1] if exif.swaps_sides(tag) else shape
+    if known.size == (width, height) and stored != shape:
+        return known.for_picture(width, height)  # of the picture held upright
+    matrix = known.for_picture(stored[1], stored[0])
+    return exif.turn_intrinsics(matrix, tag, stored)
+
+
+def _with_picture(values, path, image_path, shape, tag):
+    """What belongs to a picture, turned and sized as the picture is."""
+    height, width = values.shape
+    fits = abs(height * shape[1] / (width * shape[0]) - 1) <= SAME_SHAPE
+    square = abs(height / width - 1) <= SAME_SHAPE
+    turned = exif.swaps_sides(tag) and fits and not square  # held upright already
+    if tag != exif.UPRIGHT and exif.orientation(path) == exif.UPRIGHT and not turned:
+        values = exif.turn_image(values, tag)
+        height, width = values.shape
+        fits = abs(height * shape[1] / (width * shape[0]) - 1) <= SAME_SHAPE
+    if (height, width) == shape:
+        return values
+    if not fits:
+        raise InputError(
+            f"{path}: expected the size of the picture {image_path}, "
+            f"{shape[1]}x{shape[0]} pixels, or the same shape at another size; got "
+            f"{width}x{height}"
+            + f" (the picture is turned by its EXIF tag {tag})"
+            * (tag != exif.UPRIGHT)
+        )
+    logger.info("%s: enlarged from %dx%d pixels", path, width, height)
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(int)
+        for new, old in zip(shape, (height, width), strict=True)
+    )
+    return values[rows[:, None], columns]
 
 
 def _resized(view, size):
     """Colours times coverage, coverage, depth; each (size, size, channels)."""
-    rgba = view.rgba.astype(np.float32) / 255
-    alpha, valid = rgba[..., 3:], (view.depth > 0).astype(np.float32)[..., None]
-    channels = [rgba[..., :3] * alpha, alpha, view.depth[..., None] * valid, valid]
-    resized = _antialiased(np.concatenate(channels, axis=-1), size)
-    light, alpha, depth, valid = np.split(resized, (3, 4, 5), axis=-1)
+    alpha = view.rgba[..., 3].astype(np.float32) / 255
+    valid = (view.depth > 0).astype(np.float32)
+    light = [
+        _antialiased(view.rgba[..., i].astype(np.float32) / 255 * alpha, size)
+        for i in range(3)
+    ]
+    depth = _antialiased(view.depth * valid, size)
+    alpha, valid = _antialiased(alpha, size), _antialiased(valid, size)
     depth = np.where(valid >= VALID_PART, depth / np.maximum(valid, VALID_PART), 0)
-    return light, alpha, depth.astype(np.float32)
+    depth = depth[..., None].astype(np.float32)
+    return np.stack(light, axis=-1), alpha[..., None], depth
 
 
 def _resized_intrinsics(view, size):
@@ -182,21 +376,7 @@ def _resized_intrinsics(view, size):
     return camera.resize_intrinsics(view.intrinsics, factor, factor)
 
 
-def _antialiased(channels, size):
-    """(S, S, C) float32 to (size, size, C)."""
-    planes = [
-        Image.fromarray(np.ascontiguousarray(channels[..., i])).resize(
-            (size, size), Image.Resampling.BILINEAR
-        )
-        for i in range(channels.shape[-1])
-    ]
-    return np.stack([np.asarray(plane) for plane in planes], axis=-1)
-
-
-def _check_same_size(image_path, image_shape, other_path, other_shape):
-    if image_shape != other_shape:
-        sizes = [f"{width}x{height}" for height, width in (image_shape, other_shape)]
-        raise InputError(
-            f"{other_path}: expected the size of the picture {image_path}, {sizes[0]} "
-            f"pixels, got {sizes[1]}"
-        )
+def _antialiased(plane, size):
+    """(S, S) float32 to (size, size)."""
+    image = Image.fromarray(np.ascontiguousarray(plane))
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))

@@ -141,7 +141,7 @@ class FrustumUNet(nn.Module):
             placement = frustum.pack(volume)
         has_depth = jnp.any(depth > 0, axis=(1, 2)).astype(jnp.float32)
         placement = with_default_extent(placement, has_depth)
-        seen, base, maps = jax.vmap(self._inputs)(
+        base, maps = jax.vmap(self._inputs)(
             batch.rgb, depth, batch.mask, batch.intrinsics, placement
         )
         maps = jnp.concatenate(
@@ -166,7 +166,7 @@ class FrustumUNet(nn.Module):
         )
 
     def _inputs(self, rgb, depth, mask, intrinsics, placement):
-        """Seen, base field and the other input maps of one view."""
+        """Base field and the other input maps of one view."""
         volume = frustum.unpack(placement)
         seen = frustum.look(
             rgb, depth, mask, intrinsics, volume, self.resolution, self.layers
@@ -187,7 +187,7 @@ class FrustumUNet(nn.Module):
             frustum.ray_tangents(volume, self.resolution),
             _spread(constants[None], self.resolution)[0],
         ]
-        return seen, base, jnp.concatenate(maps, axis=-1)
+        return base, jnp.concatenate(maps, axis=-1)
 
 
 def with_default_extent(

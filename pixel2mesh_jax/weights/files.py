@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.io import limits
 
 # Where training programs keep the tensors in what they save.
 WRAPPERS = ("model", "state_dict")
@@ -37,11 +38,14 @@ def load_tensors(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 def _load_npz(path):
     try:
+        limits.check_npz(path)
         with np.load(path, allow_pickle=False) as arrays:
             return {
                 name.removesuffix(VARIABLE_SUFFIX): arrays[name]
                 for name in arrays.files
             }
+    except InputError:
+        raise
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not an npz of arrays: {error}") from error
 

@@ -53,8 +53,9 @@ def test_an_object_that_is_canonical_already_stays():
     half = round(side * object_crop.TARGET_FILL / 2)
     mask = box_mask((side, side), 100 - half, 100 - half, 100 + half, 100 + half)
     intrinsics = camera.r2n2_intrinsics(side)
-    assert object_crop.is_canonical(mask, intrinsics, object_crop.CANONICAL_DEPTH)
-    square = object_crop.square_of_box(object_crop.object_box(mask))
+    box = object_crop.object_box(mask)
+    assert object_crop.is_canonical(box, side, intrinsics)
+    square = object_crop.square_of_box(box)
     assert square == (0, 0, side)
     view = object_crop.fit(square, intrinsics, object_crop.CANONICAL_DEPTH)
     points = ball((0, 0, -0.8), 0.2)
@@ -63,18 +64,41 @@ def test_an_object_that_is_canonical_already_stays():
 
 
 @pytest.mark.parametrize(
-    ("mask", "focal", "depth"),
+    ("box", "focal"),
     [
-        (box_mask((100, 100), 45, 45, 55, 55), 109.375, 0.72),  # small
-        (box_mask((100, 100), 2, 2, 98, 98), 109.375, 0.72),  # fills the image
-        (box_mask((100, 100), 0, 30, 60, 70), 109.375, 0.72),  # off-centre
-        (box_mask((100, 100), 20, 20, 80, 80), 400.0, 0.72),  # long lens
-        (box_mask((100, 100), 20, 20, 80, 80), 109.375, 2.0),  # far
+        ((45, 45, 55, 55), 109.375),  # small
+        ((2, 2, 98, 98), 109.375),  # fills the image
+        ((0, 30, 60, 70), 109.375),  # off-centre
+        ((20, 20, 80, 80), 400.0),  # long lens
     ],
 )
-def test_views_that_are_not_canonical(mask, focal, depth):
+def test_views_that_are_not_canonical(box, focal):
     intrinsics = camera.pinhole(focal, 49.5, 49.5)
-    assert not object_crop.is_canonical(mask, intrinsics, depth)
+    assert not object_crop.is_canonical(object_crop.Box(*box), 100, intrinsics)
+
+
+@pytest.mark.parametrize("depth", [0.4, 3.0])
+def test_a_view_that_is_kept_is_scaled_around_the_camera(depth):
+    view = object_crop.keep(
+        object_crop.Square(0, 0, 200), camera.r2n2_intrinsics(200), depth
+    )
+    points = ball((0.05, 0.02, -depth), 0.1)
+    scaled = object_crop.canonical_from_camera(points, view)
+    assert_allclose(scaled, points * object_crop.CANONICAL_DEPTH / depth, atol=1e-6)
+    assert_allclose(object_crop.camera_from_canonical(scaled, view), points, atol=1e-6)
+    seen = np.where(points[:, 2] < -depth, 0, -points[:, 2])
+    mapped = object_crop.canonical_depth(seen, view)
+    assert_allclose(object_crop.camera_depth(mapped, view), seen, atol=1e-6)
+
+
+def test_a_prediction_is_moved_to_the_measured_depth():
+    measured, predicted = np.zeros((10, 10)), np.zeros((10, 10))
+    measured[:6], predicted[2:8] = 0.9, 0.6
+    measured[2, 2] = 50.0  # a flying pixel
+    assert object_crop.depth_ratio(measured, predicted) == pytest.approx(1.5)
+    predicted[:6] = 0
+    assert object_crop.depth_ratio(measured, predicted) == pytest.approx(1.5)
+    assert object_crop.depth_ratio(measured, np.zeros((10, 10))) == 1
 
 
 @pytest.mark.parametrize("depth", [0.6, 2.5])

@@ -13,6 +13,7 @@ from pixel2mesh_jax.geometry import camera, object_crop, templates
 from pixel2mesh_jax.geometry import depth as depth_geometry
 from pixel2mesh_jax.inference import reconstruct
 from pixel2mesh_jax.methods import cascade
+from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.report import preview
 from pixel2mesh_jax.structures import Mesh, Outputs
 from tests.networks import write_network
@@ -151,6 +152,132 @@ def test_with_depth_and_camera_the_mesh_is_in_metres(tmp_path):
     assert 2.0 < -middle[2] < 2.1
     assert np.ptp(vertices[:, 0]) == pytest.approx(0.11, abs=0.04)
     assert num_tiles(result) == 5
+    assert result.distance == pytest.approx(2.0)
+    assert result.size == pytest.approx(np.linalg.norm(np.ptp(vertices, axis=0)))
+
+
+def visible_depth(result, focal, size):
+    """Median depth of the written mesh, as the camera of the picture sees it."""
+    mesh = trimesh.load_mesh(result.meshes[0], process=False)
+    lens = camera.pinhole(focal, (size - 1) / 2, (size - 1) / 2)
+    hits = raycast.cast(mesh.vertices, np.asarray(mesh.faces), lens, (size, size))
+    return np.median(hits.depth[hits.depth > 0])
+
+
+@pytest.mark.parametrize("fit", reconstruct.FITS)
+@pytest.mark.parametrize("metres", [0.39, 0.42, 1.08, 3.0])
+def test_metric_depth_makes_a_metric_result(tmp_path, fit, metres):
+    """Whether the view is cut out or stays, the mesh is where the depth is."""
+    picture = save_picture(tmp_path / "a.png", 64, (16, 16, 48, 48))
+    save_depth(tmp_path / "a_depth.png", metres, 64)
+    lens = f"70,70,{31.5},{31.5}"
+    [result] = run(picture, tmp_path / "out", fit=fit, intrinsics=lens, stages=True)
+    assert result.frame == reconstruct.METRIC_FRAME
+    assert visible_depth(result, 70, 64) == pytest.approx(metres, rel=0.15)
+    sizes = [trimesh.load_mesh(path, process=False).scale for path in result.meshes]
+    assert_allclose(sizes, sizes[0], rtol=0.15)  # every stage in the same frame
+
+
+def test_the_same_view_at_two_distances_is_the_same_mesh_scaled(tmp_path):
+    picture = save_picture(tmp_path / "a.png", 64, (16, 16, 48, 48))
+    found = []
+    for metres in (0.5, 2.0):
+        save_depth(tmp_path / "a_depth.png", metres, 64)
+        [result] = run(picture, tmp_path / f"out{metres}", intrinsics="70,70,31.5,31.5")
+        found.append(trimesh.load_mesh(result.meshes[0], process=False).vertices)
+    assert_allclose(found[0] * 4, found[1], atol=1e-4)
+
+
+def test_a_turned_picture_gives_a_mesh_in_the_frame_of_its_depth(tmp_path):
+    """EXIF turns what the network sees, not the camera that depth was measured with."""
+    picture = save_picture(tmp_path / "a.png", 100, (60, 30, 80, 50))
+    save_depth(tmp_path / "a_depth.png", 2.0, 100)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(picture) as image:
+        image.save(picture, exif=exif)
+    [result] = run(picture, tmp_path / "out", intrinsics="400,400,49.5,49.5")
+    vertices = trimesh.load_mesh(result.meshes[0], process=False).vertices
+    middle = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
+    assert_allclose(middle[:2], [20 / 400 * 2, 10 / 400 * 2], atol=0.02)
+    assert result.volume > 0
+
+
+def test_size_and_distance_are_told_for_every_result(tmp_path):
+    told = []
+    picture = save_picture(tmp_path / "[b]a.png")
+    run(picture, tmp_path / "out", report=told.append)
+    save_depth(tmp_path / "[b]a_depth.png", 0.72)
+    run(picture, tmp_path / "out", report=told.append)
+    assert all(text.startswith("[b]a.png: ") for text in told)
+    assert told[0].endswith(f"away ({reconstruct.PICTURE_FRAME})")
+    assert told[1].endswith(f"0.72 m away ({reconstruct.METRIC_FRAME})")
+
+
+def test_an_implausible_size_names_the_likely_units(tmp_path, caplog):
+    picture = save_picture(tmp_path / "a.png")
+    np.save(tmp_path / "a_depth.npy", np.full((48, 48), 720, np.float32))
+    run(picture, tmp_path / "out", intrinsics="50,50,24,24")
+    assert "720 m away" in caplog.text
+    assert "Likely: --depth_unit mm (0.72 m away)" in caplog.text
+    caplog.clear()
+    run(picture, tmp_path / "b", intrinsics="50,50,24,24", depth_unit=1e-3)
+    assert caplog.text == ""
+
+
+def test_depth_without_a_camera_is_announced(tmp_path, caplog):
+    picture = save_picture(tmp_path / "chair.png")
+    save_depth(tmp_path / "chair_depth.png", 0.72)
+    run(picture, tmp_path / "out")
+    assert "no camera beside the picture" in caplog.text
+    assert "chair_camera.json" in caplog.text
+
+
+def test_inverse_depth_serves_as_an_estimate(tmp_path):
+    seen = []
+    picture = save_picture(tmp_path / "a.png")
+    ramp = np.tile(np.linspace(1, 65535, 48).astype(np.uint16), (48, 1))
+    Image.fromarray(ramp).save(tmp_path / "a_depth.png")
+    [result] = run(
+        picture,
+        tmp_path / "out",
+        lambda batch: seen.append(batch) or predict(batch),
+        inputs=("rgb", "depth"),
+        depth_unit="inverse",
+    )
+    assert result.frame != reconstruct.METRIC_FRAME
+    row = seen[0].depth[0][SIZE // 2]
+    near, far = row[row > 0][-1], row[row > 0][0]
+    assert near < far
+    ends = (depth_geometry.NEAREST, depth_geometry.FARTHEST)
+    assert_allclose((near, far), ends[::-1] if ends[0] > ends[1] else ends, rtol=0.1)
+
+
+def test_a_label_of_the_mask(tmp_path, caplog):
+    seen = []
+    Image.new("RGB", (48, 48), "grey").save(tmp_path / "a.png")
+    mask = np.zeros((48, 48), np.uint8)
+    mask[4:24, 4:24], mask[30:44, 30:44] = 3, 7
+    Image.fromarray(mask).save(tmp_path / "a_mask.png")
+
+    def remember(batch):
+        seen.append(batch.mask[0])
+        return predict(batch)
+
+    for label in (None, 3, 7):
+        run(
+            tmp_path / "a.png",
+            tmp_path / str(label),
+            remember,
+            label=label,
+            fit="never",
+        )
+    assert_allclose(seen[0], seen[1])
+    assert seen[2][:16, :16].max() == 0
+    assert "labels (3 on 400 pixels, 7 on 196 pixels); the largest" in caplog.text
+    (tmp_path / "a_mask.png").unlink()
+    with pytest.raises(InputError, match="--label 3 needs a mask"):
+        run(tmp_path / "a.png", tmp_path / "out", label=3)
 
 
 @pytest.mark.parametrize(
@@ -249,6 +376,58 @@ def test_a_folder_with_a_bad_file(tmp_path):
         run(tmp_path, tmp_path / "out")
     assert (tmp_path / "out" / "a.obj").is_file()
     assert (tmp_path / "out" / "c.obj").is_file()
+
+
+@pytest.mark.parametrize(
+    "error", [RecursionError, MemoryError, OverflowError, AttributeError]
+)
+def test_one_picture_never_ends_a_folder(tmp_path, error):
+    for name in "abc":
+        save_picture(tmp_path / f"{name}.png")
+    calls = []
+
+    def fails_once(batch):
+        calls.append(batch)
+        if len(calls) == 2:
+            raise error("of this picture")
+        return predict(batch)
+
+    with pytest.raises(InputError, match=rf"1 of 3 .*\n.*b\.png: {error.__name__}: of"):
+        run(tmp_path, tmp_path / "out", fails_once)
+    assert (tmp_path / "out" / "c.obj").is_file()
+
+
+def test_files_of_a_folder_that_are_not_used_are_named(tmp_path, caplog):
+    save_picture(tmp_path / "a.png")
+    for name in ("IMG_1.HEIC", "b.avif", "a_mask.gif", "._a.png"):
+        (tmp_path / name).touch()
+    run(tmp_path, tmp_path / "out")
+    assert "3 files are not used: IMG_1.HEIC, a_mask.gif, b.avif" in caplog.text
+
+
+def test_results_never_overwrite_in_silence(tmp_path, caplog):
+    for name in ("mug", "mug_stage1"):
+        save_picture(tmp_path / f"{name}.png")
+    with pytest.raises(InputError, match="to the same file: mug_stage1"):
+        run(tmp_path, tmp_path / "out", stages=True)
+    assert not (tmp_path / "out").exists()
+    run(tmp_path, tmp_path / "out")
+    assert "are replaced" not in caplog.text
+    run(tmp_path / "mug.png", tmp_path / "out")
+    assert "2 files of another run are replaced: mug.obj, mug_preview" in caplog.text
+    (tmp_path / "mug.obj").write_text("somebody's")
+    with pytest.raises(InputError, match=r"mug\.obj: is there already, beside its"):
+        run(tmp_path / "mug.png", tmp_path)
+
+
+def test_a_prediction_that_is_not_finite_is_not_written(tmp_path):
+    def broken(batch):
+        mesh = predict(batch).meshes[-1]
+        return Outputs((mesh._replace(vertices=mesh.vertices * np.float32(np.nan)),))
+
+    with pytest.raises(InputError, match="not finite"):
+        run(save_picture(tmp_path / "a.png"), tmp_path / "out", broken)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import struct
 import sys
 
 import numpy as np
@@ -74,17 +75,116 @@ def test_other_units(tmp_path, metres):
     )
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1, 1e30])
+def test_values_that_are_no_distance_are_missing(tmp_path, metres, value):
+    stored = metres.copy()
+    stored[0, :3] = value
+    np.save(tmp_path / "depth.npy", stored)
+    np.testing.assert_array_equal(depth_maps.load_depth(tmp_path / "depth.npy"), metres)
+
+
+def test_negative_values_are_counted(tmp_path, metres):
+    metres[0, :3] = -0.5
+    np.save(tmp_path / "depth.npy", metres)
+    with pytest.raises(InputError, match="3 of 108 depth values are negative"):
+        depth_maps.load_depth(tmp_path / "depth.npy")
+
+
+@pytest.mark.parametrize("value", [1e30, 3.4e38, np.nan])
+def test_a_map_without_any_distance_is_refused(tmp_path, value):
+    np.save(tmp_path / "depth.npy", np.full((9, 9), value, np.float32))
+    with pytest.raises(InputError, match=r"no depth.*(10 km|missing)"):
+        depth_maps.load_depth(tmp_path / "depth.npy")
+
+
+def test_a_saturated_sensor_is_missing_with_a_count(tmp_path, metres, caplog):
+    stored = np.round(metres * 1000).astype(np.uint16)
+    stored[0, :5] = 65535
+    Image.fromarray(stored).save(tmp_path / "depth.png")
+    loaded = depth_maps.load_depth(tmp_path / "depth.png")
+    np.testing.assert_allclose(loaded, metres, atol=1e-6)
+    assert "5 of 108 values are 65535" in caplog.text
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_inverse_depth_is_recognised(tmp_path, dtype, caplog):
+    ramp = np.linspace(0, 1, 400).reshape(20, 20)
+    if dtype == np.uint16:
+        path = tmp_path / "depth.png"
+        Image.fromarray(np.round(ramp * 65535).astype(dtype)).save(path)
+    else:
+        path = tmp_path / "depth.npy"
+        np.save(path, ramp.astype(dtype))
+    depth_maps.load_depth(path)
+    assert "Give --depth_unit inverse" in caplog.text
+    relative = depth_maps.load_inverse(path)
+    np.testing.assert_allclose(relative / relative.max(), ramp, atol=1e-4)
+
+
 @pytest.mark.parametrize(
-    ("value", "message"),
+    ("dtype", "scale"),
+    [("<u2", 1000), (">u2", 1000), ("<i4", 1000), ("<f4", 1), (">f4", 1)],
+)
+def test_tiff(tmp_path, metres, dtype, scale):
+    stored = np.round(metres * scale, 3).astype(dtype)
+    write_tiff(tmp_path / "depth.tiff", stored)
+    loaded = depth_maps.load_depth(tmp_path / "depth.tiff")
+    np.testing.assert_allclose(loaded, metres, atol=1e-6)
+
+
+def write_tiff(path, values):
+    """One strip without compression; Pillow writes only the order of the machine."""
+    order = "<" if values.dtype.str[0] == "<" else ">"
+    height, width = values.shape
+    kind = {"u": 1, "i": 2, "f": 3}[values.dtype.kind]
+    tags = [
+        *((256, width), (257, height), (258, 8 * values.itemsize), (259, 1), (262, 1)),
+        *((273, 8), (277, 1), (278, height), (279, values.nbytes), (339, kind)),
+    ]
+    entries = b"".join(struct.pack(f"{order}HHII", t, 4, 1, v) for t, v in tags)
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    path.write_bytes(
+        head
+        + struct.pack(f"{order}I", 8 + values.nbytes)
+        + values.tobytes()
+        + struct.pack(f"{order}H", len(tags))
+        + entries
+        + bytes(4)
+    )
+
+
+@pytest.mark.parametrize("magic", [b"P5", b"P2"])
+def test_pgm_values_are_not_stretched(tmp_path, metres, magic):
+    stored = np.round(metres * 1000).astype(">u2")
+    body = (
+        stored.tobytes()
+        if magic == b"P5"
+        else b" ".join(b"%d" % v for v in stored.flat)
+    )
+    (tmp_path / "depth.pgm").write_bytes(magic + b"\n# depth\n12 9\n4095\n" + body)
+    loaded = depth_maps.load_depth(tmp_path / "depth.pgm")
+    np.testing.assert_allclose(loaded, metres, atol=1e-6)
+
+
+def npy_header(shape, dtype="<f4"):
+    text = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}"
+    text += " " * (117 - len(text)) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
     [
-        (np.nan, "3 of 108 depth values are NaN"),
-        (np.inf, "3 of 108 depth values are infinite"),
-        (-1, "3 of 108 depth values are negative"),
+        (npy_header((10**6, 10**6)), "pixels; expected at most 64 million"),
+        (npy_header((10**4, 10**4, 10**4)), "expected a depth map of one channel"),
+        (npy_header((100, 100)), "not a readable .npy"),
+        (npy_header((100, 100), "|V8"), "not a readable .npy"),
+        (npy_header("(" * 60), "not a readable .npy"),
+        (b"\x93NUMPY\x09\x00" + bytes(20), "not a readable .npy"),
     ],
 )
-def test_impossible_values_are_counted(tmp_path, metres, value, message):
-    metres[0, :3] = value
-    np.save(tmp_path / "depth.npy", metres)
+def test_npy_headers_that_lie(tmp_path, content, message):
+    (tmp_path / "depth.npy").write_bytes(content)
     with pytest.raises(InputError, match=message):
         depth_maps.load_depth(tmp_path / "depth.npy")
 
@@ -139,7 +239,7 @@ def test_intrinsics_from_json(tmp_path, wrapped):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"K": 1}', "expected the key"),
+        ('{"Q": 1}', "expected the key"),
         ("hello", "not a JSON file"),
         ("[[1, 2], [3, 4]]", "expected a 3x3 matrix"),
         ('[["a", 0, 0], [0, 1, 0], [0, 0, 1]]', "expected a 3x3 matrix"),

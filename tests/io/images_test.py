@@ -135,18 +135,30 @@ def test_nothing_to_be_seen(tmp_path):
         images.load_image(clear)
 
 
-@pytest.mark.parametrize("level", [1, 255])
-def test_masks(tmp_path, level):
-    mask = np.zeros((9, 9), np.uint8)
-    mask[2:5, 2:5] = level
-    loaded = images.load_mask(save(tmp_path / "mask.png", mask))
-    np.testing.assert_array_equal(loaded, np.where(mask > 0, 255, 0))
+@pytest.mark.parametrize("corner", [1, 3])
+def test_a_few_transparent_pixels_are_no_cut_out(tmp_path, caplog, corner):
+    rgba = np.dstack([red_disc(ground=90), np.full((32, 32), 255, np.uint8)])
+    rgba[:corner, :corner, 3] = 254 if corner == 1 else 0
+    loaded = images.load_image(save(tmp_path / "a.png", rgba))
+    assert "is not cut out" in caplog.text
+    np.testing.assert_array_equal(loaded[..., 3], rgba[..., 3])
 
 
-def test_empty_mask_is_refused(tmp_path):
-    path = save(tmp_path / "mask.png", np.zeros((9, 9), np.uint8))
-    with pytest.raises(InputError, match="mask is empty"):
-        images.load_mask(path)
+def test_matting_is_used_where_the_alpha_is_no_cut_out(tmp_path):
+    rgba = np.dstack([red_disc(ground=90), np.full((32, 32), 255, np.uint8)])
+    rgba[0, 0, 3] = 254
+    found = images.load_image(
+        save(tmp_path / "a.png", rgba), lambda rgb: rgb[..., 0] // 200 * np.uint8(255)
+    )
+    assert found[0, 0, 3] == 0
+    assert found[16, 8, 3] == 255
+
+
+@pytest.mark.parametrize("size", [(9000, 9000), (20_000, 100)])
+def test_pictures_beyond_the_limit_are_refused_unread(tmp_path, size):
+    (tmp_path / "a.png").write_bytes(png_header(*size) + b"\0\0\1\0IDAT")
+    with pytest.raises(InputError, match=r"pixels; expected at most 64 million and"):
+        images.load_image(tmp_path / "a.png")
 
 
 @pytest.mark.data

@@ -45,6 +45,27 @@ def test_depth_in_a_folder_of_its_own(tmp_path, name):
         assert found.depth == depths / name
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a.PNG", "a_depth.PNG", "a_mask.PNG", "a_camera.JSON"),
+        ("a.jpg", "a_depth.tiff", "a_mask.jpg", "a_camera.yaml"),
+        ("a.jpg", "a_depth.pgm", "a_mask.webp", "cameras.txt"),
+    ],
+)
+def test_companions_of_any_suffix_and_case(tmp_path, names):
+    folder = make(tmp_path, *names)
+    [found] = sources.find_sources(folder)
+    assert found == sources.Sources(*(folder / name for name in names))
+    assert sources.unused_files(folder, [found]) == []
+
+
+def test_files_that_belong_to_nothing(tmp_path):
+    folder = make(tmp_path, "a.png", "b.HEIC", "a_mask.gif", "._a.png", "a_preview.png")
+    unused = sources.unused_files(folder, sources.find_sources(folder))
+    assert [path.name for path in unused] == ["a_mask.gif", "b.HEIC"]
+
+
 def test_depth_file_of_one_picture(tmp_path):
     folder = make(tmp_path, "a.png", "a_depth.png", "z.png")
     [found] = sources.find_sources(folder / "a.png", folder / "z.png")

@@ -5,7 +5,7 @@ from PIL import Image
 
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, object_crop
-from pixel2mesh_jax.io import views
+from pixel2mesh_jax.io import cameras, limits, masks, views
 from pixel2mesh_jax.structures import View
 
 
@@ -54,10 +54,10 @@ def test_default_camera_looks_at_the_middle(files):
 
 def test_sizes_must_agree(files):
     Image.fromarray(np.full((9, 9), 800, np.uint16)).save(files / "small.png")
-    with pytest.raises(InputError, match=r"small\.png.* 16x12 pixels, got 9x9"):
+    with pytest.raises(InputError, match=r"small\.png.* 16x12 pixels, .*got 9x9"):
         views.load_view(files / "a.png", files / "small.png")
     Image.fromarray(np.full((9, 9), 255, np.uint8)).save(files / "small_mask.png")
-    with pytest.raises(InputError, match=r"small_mask\.png.* 16x12 pixels, got 9x9"):
+    with pytest.raises(InputError, match=r"small_mask\.png.* 16x12 pixels, .*got 9x9"):
         views.load_view(files / "a.png", mask_path=files / "small_mask.png")
 
 
@@ -126,8 +126,10 @@ def test_a_resized_view_is_what_the_network_sees(size):
 def test_a_typical_view_keeps_its_frame():
     view = random_view()
     square, fitted = views.canonicalize(view)
-    assert fitted is None
     assert_allclose(square.rgba, view.rgba)
+    assert_allclose(square.intrinsics, view.intrinsics)
+    assert_allclose(fitted.lens, fitted.intrinsics)
+    assert views.canonicalize(view._replace(depth=0 * view.depth))[1] is None
     assert views.canonicalize(view, "always")[1] is not None
 
 
@@ -143,4 +145,99 @@ def test_an_object_elsewhere_is_cut_out_and_moved():
     seen = square.depth[square.depth > 0]
     assert np.median(seen) == pytest.approx(object_crop.CANONICAL_DEPTH, abs=0.01)
     assert fitted.depth == pytest.approx(np.median(depth[depth > 0]))
-    assert views.canonicalize(view, "never")[1] is None
+    kept, fitted = views.canonicalize(view, "never")
+    assert kept.rgba.shape == (120, 120, 4)
+    assert np.median(kept.depth[kept.depth > 0]) == pytest.approx(0.72, abs=0.01)
+    assert fitted.scale == pytest.approx(0.72 / fitted.depth)
+
+
+def test_depth_of_a_lower_resolution_is_enlarged_without_blending(files):
+    """A phone's distances beside its colours: same shape, another size."""
+    coarse = np.full((6, 8), 0.8, np.float32)
+    coarse[:, 4:] = 1.2
+    np.save(files / "depth.npy", coarse)
+    view = views.load_view(
+        files / "a.png", files / "depth.npy", mask_path=files / "mask.png"
+    )
+    assert_allclose(np.unique(view.depth), [0, 0.8, 1.2])
+    assert (view.depth[3:9, 4:8] == np.float32(0.8)).all()
+    assert (view.depth[3:9, 8:12] == np.float32(1.2)).all()
+
+
+def save_turned(files, tag=6):
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    with Image.open(files / "a.png") as picture:
+        picture.save(files / "a.png", exif=exif)
+
+
+def test_what_belongs_to_a_turned_picture_is_turned_with_it(files, caplog):
+    matrix = camera.pinhole(50, 3, 5)
+    arguments = (files / "a.png", files / "depth.png", matrix, files / "mask.png")
+    stored = views.load_view(*arguments)
+    save_turned(files)
+    capture = views.load_capture(*arguments)
+    assert capture.orientation == 6
+    assert "turned upright" in caplog.text
+    assert_allclose(capture.view.rgba, np.rot90(stored.rgba, -1))
+    assert_allclose(capture.view.depth, np.rot90(stored.depth, -1))
+    assert_allclose(capture.view.intrinsics, camera.pinhole(50, 11 - 5, 3))
+
+
+def test_a_mask_that_was_made_upright_stays(files):
+    save_turned(files)
+    with Image.open(files / "mask.png") as mask:
+        upright = np.rot90(np.asarray(mask), -1)
+    Image.fromarray(upright).save(files / "mask.png")
+    view = views.load_view(files / "a.png", mask_path=files / "mask.png")
+    assert_allclose(view.rgba[..., 3], upright)
+
+
+def test_the_unit_of_the_camera_file_counts_unless_it_makes_no_sense(files, caplog):
+    names = (files / "a.png", files / "depth.png")
+    tenth = cameras.Camera(camera.pinhole(20, 8, 6), depth_unit=1e-4)
+    Image.fromarray(np.full((12, 16), 8000, np.uint16)).save(files / "depth.png")
+    assert views.load_capture(*names, tenth, files / "mask.png").unit == 1e-4
+    Image.fromarray(np.full((12, 16), 800, np.uint16)).save(files / "depth.png")
+    capture = views.load_capture(*names, tenth, files / "mask.png")
+    assert capture.unit == 1e-3
+    assert capture.view.depth.max() == pytest.approx(0.8)
+    assert "it is read in mm instead" in caplog.text
+    assert views.load_capture(*names, tenth, files / "mask.png", 1e-4).unit == 1e-4
+
+
+def test_inverse_depth_becomes_an_estimate(files):
+    ramp = np.tile(np.linspace(0, 65535, 16).round().astype(np.uint16), (12, 1))
+    Image.fromarray(ramp).save(files / "depth.png")
+    capture = views.load_capture(
+        files / "a.png", files / "depth.png", None, files / "mask.png", "inverse"
+    )
+    assert capture.unit is None
+    assert not capture.view.depth.any()
+    assert_allclose(capture.view.estimated[5, 4:12], np.linspace(0, 1, 8), atol=1e-3)
+    assert capture.view.estimated[0].max() == 0
+
+
+def test_specks_do_not_move_the_square(files, caplog):
+    with Image.open(files / "mask.png") as mask:
+        big = np.kron(np.asarray(mask), np.ones((10, 10), np.uint8))
+    clean = masks.without_specks(big, "m")
+    assert clean is big
+    big[0, :2] = big[-1, -2:] = 255
+    assert_allclose(masks.without_specks(big, "mask.png")[0], 0)
+    assert "mask.png: 2 specks of together 4 pixels are left out" in caplog.text
+
+
+def test_a_large_picture_is_averaged_before_it_becomes_floats(monkeypatch):
+    view = random_view(size=240)
+    whole, fitted = views.canonicalize(view, "always")
+    monkeypatch.setattr(limits, "MAX_SQUARE", 70)
+    small, shrunk = views.canonicalize(view, "always")
+    assert len(small.rgba) < 140 < len(whole.rgba)
+    assert shrunk.depth == pytest.approx(fitted.depth, rel=0.02)
+    points = np.array([[0.1, 0.05, -0.75]])
+    assert_allclose(
+        object_crop.camera_from_canonical(points, shrunk),
+        object_crop.camera_from_canonical(points, fitted),
+        atol=0.01,
+    )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.io import limits
 from pixel2mesh_jax.weights.files import load_tensors
 
 TENSORS = {
@@ -122,3 +123,10 @@ def test_a_missing_library_names_the_extra(tmp_path, monkeypatch, name):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(InputError, match=r"pip install 'pixel2mesh-jax\[torch\]'"):
         load_tensors(tmp_path / name)
+
+
+def test_an_npz_that_unpacks_to_terabytes_is_refused_unread(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "bomb.npz", w=np.zeros(100_000, np.float32))
+    monkeypatch.setattr(limits, "MAX_NPZ_BYTES", 100_000)
+    with pytest.raises(InputError, match=r"unpacks to .* expected at most"):
+        load_tensors(tmp_path / "bomb.npz")

@@ -1,0 +1,65 @@
+"""How large an input may be: every bound in one place, checked before memory is taken.
+
+The largest sensible input of each kind fits with room to spare; beyond it, a file is
+damaged, hostile or a mistake, and a message is of more use than a full memory.
+"""
+
+import pathlib
+import zipfile
+
+from pixel2mesh_jax.errors import InputError
+
+# Pixels of a picture, a mask or a depth map. Phones take up to 50 million; a view of
+# that size takes about 1 GB on its way to the network.
+MAX_PIXELS = 64_000_000
+# Pixels per side: a square around a picture as wide as this still fits in memory.
+MAX_SIDE = 16_384
+# Side of the square that is given to the networks, pixels. They look at 137 or 224;
+# larger squares are averaged down first.
+MAX_SQUARE = 2048
+# Bytes of a file that describes a camera, and of the annotations of a data set. The
+# largest known: 30 MB for the frames of a long video, 9 MB for Pix3D.
+MAX_CAMERA_BYTES = 64_000_000
+MAX_ANNOTATION_BYTES = 256_000_000
+# Bytes of a Pixel2Mesh .dat file (published: below 1 MB), and its pickle operations.
+MAX_DAT_BYTES = 64_000_000
+MAX_DAT_OPERATIONS = 1_000_000
+# Bytes that the arrays of an .npz may take once they are unpacked.
+MAX_NPZ_BYTES = 8_000_000_000
+# Metres: nothing that is farther has a shape in a picture of an object.
+MAX_DISTANCE = 10_000.0
+
+
+def check_pixels(path: str | pathlib.Path, width: int, height: int) -> None:
+    """Raises InputError if a picture is larger than the limits."""
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise InputError(
+            f"{path}: {width}x{height} pixels; expected at most "
+            f"{MAX_PIXELS / 1e6:.0f} million and {MAX_SIDE} per side: save it smaller"
+        )
+
+
+def check_bytes(path: str | pathlib.Path, limit: int) -> None:
+    """Raises InputError if a file is larger than `limit` bytes."""
+    size = pathlib.Path(path).stat().st_size
+    if size > limit:
+        raise InputError(
+            f"{path}: {size / 1e6:.0f} MB; expected at most {limit / 1e6:.0f} MB"
+        )
+
+
+def check_npz(path: str | pathlib.Path) -> None:
+    """Raises InputError if what an .npz holds is larger than `MAX_NPZ_BYTES`.
+
+    The zip directory says so without unpacking; zipfile stops at the size that it says.
+
+    Raises:
+      zipfile.BadZipFile: not a zip file.
+    """
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > MAX_NPZ_BYTES:
+        raise InputError(
+            f"{path}: unpacks to {size / 1e9:.1f} GB; expected at most "
+            f"{MAX_NPZ_BYTES / 1e9:.0f} GB"
+        )

@@ -1,0 +1,34 @@
+"""What the program says about a reconstruction."""
+
+import io
+
+import ml_collections
+from rich.console import Console
+
+from pixel2mesh_jax import modes
+
+
+def test_paths_are_printed_as_they_are(tmp_path, monkeypatch):
+    """Square brackets in a name are no markup of rich."""
+
+    def reconstruct(predict, source, output, *, report, **options):
+        report("[v2]mug[/b].png: 0.1 m large")
+        return [object()]
+
+    config = ml_collections.ConfigDict({"image_size": 32, "inputs": ("rgb",)})
+    monkeypatch.setattr(modes.checkpoints, "load_predictor", lambda *_: (None, None))
+    monkeypatch.setattr(modes.reconstruction, "reconstruct", reconstruct)
+    text = io.StringIO()
+    modes.reconstruct(
+        config,
+        tmp_path,
+        Console(file=text, width=40),
+        source="mug.png",
+        output="out/[v2]/[/b]",
+        estimate_depth="none",
+    )
+    lines = text.getvalue().splitlines()
+    assert lines == [
+        "[v2]mug[/b].png: 0.1 m large",
+        "Wrote 1 reconstructions to out/[v2]/[/b]",
+    ]
