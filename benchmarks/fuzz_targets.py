@@ -69,8 +69,8 @@ def _use_mesh(suffix):
 
 def _use_pictures(folder):
     (found,) = sources.find_sources(folder / "a.png")
-    intrinsics = depth_maps.load_intrinsics(found.camera) if found.camera else None
-    view = views.load_view(found.picture, found.depth, intrinsics, found.mask)
+    camera = found.camera and cameras.load_camera(found.camera, found.picture)
+    view = views.load_view(found.picture, found.depth, camera or None, found.mask)
     square, _ = views.canonicalize(view)
     batch = views.batch_of_view(square, 16)
     for array in (batch.rgb, batch.depth, batch.mask, batch.intrinsics):

@@ -40,6 +40,7 @@ class VolumeOutputs(NamedTuple):
       placement: of the volume, packed; the truth in training.
       distances: signed distance in cells.
       base: the part of it that needs no network.
+      depth: of the visible surface along each ray, 0 = missing.
       far_colors: sRGB in [0, 1] of what the rays meet last.
       front: layer where the rays meet the object first, as a share of all layers.
       near: where the first layer begins, in widths of an object at z = -1.
@@ -49,6 +50,7 @@ class VolumeOutputs(NamedTuple):
     placement: Float[Array, "B 5"]
     distances: Float[Array, "B R R L"]
     base: Float[Array, "B R R L"]
+    depth: Float[Array, "B R R"]
     far_colors: Float[Array, "B R R 3"]
     front: Float[Array, "B R R"]
     near: Float[Array, " B"]

@@ -9,12 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_pipelines import folders, render
+from data_pipelines import folders, render, true_meshes
 from data_pipelines.views import Item, Options, random_generator
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import object_crop
-from pixel2mesh_jax.io import cameras, exif, images, meshes, sources, units, views
-from pixel2mesh_jax.rendering import raycast
+from pixel2mesh_jax.io import cameras, exif, meshes, sources, units, views
 from pixel2mesh_jax.structures import Example, SurfaceSamples
 
 # The true shape, if it is known: camera frame of the picture, metres.
@@ -23,12 +22,6 @@ MESH_ENDING = "_mesh.ply"
 NO_CATEGORY = "object"
 # Split of pictures that lie in no folder of a split: captures are there to be tested.
 DEFAULT_SPLIT = "test"
-# A true shape fits its picture if it covers this part of the mask, and if its visible
-# side lies this near to the depth; metres of an object whose box diagonal is 0.57.
-MIN_COVERED = 0.5
-MAX_OFFSET = 0.1
-# Pixels per side of the view that it is compared in.
-CHECK_SIZE = 64
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +104,7 @@ def make_examples(item: Item, options: Options) -> list[Example]:
     return [
         Example(
             view=views.resize(square, options.size),
-            surface=_true_surface(capture.mesh, read, square, fitted, item, options),
+            surface=_true_surface(capture.mesh, read, fitted, item, options),
             category=item.category,
             object_id=item.object_id,
             view_index=0,
@@ -119,12 +112,19 @@ def make_examples(item: Item, options: Options) -> list[Example]:
     ]
 
 
+def _turned(surface, orientation):
+    """The surface as the picture that was turned upright shows it."""
+    faces = surface.faces[:, ::-1] if exif.is_mirrored(orientation) else surface.faces
+    vertices = exif.turn_points(surface.vertices, orientation)
+    return surface._replace(vertices=vertices, faces=faces)
+
+
 def have_meshes(items: Sequence[Item]) -> bool:
     """Whether the true shape of every capture is known."""
     return all(Capture(*item.files).mesh for item in items)
 
 
-def _true_surface(mesh, read, square, fitted, item, options):
+def _true_surface(mesh, read, fitted, item, options):
     """Points in the frame of the record; none if the shape is not known."""
     nothing = SurfaceSamples(
         points=np.zeros((0, 3), np.float32),
@@ -133,40 +133,13 @@ def _true_surface(mesh, read, square, fitted, item, options):
     )
     if not mesh:
         return nothing
-    surface = meshes.load_surface(mesh)
-    upright = exif.turn_points(surface.vertices, read.orientation)
-    moved = object_crop.canonical_from_camera(upright, fitted)
-    faces = surface.faces[:, ::-1] if exif.is_mirrored(read.orientation) else None
-    moved_surface = surface._replace(
-        vertices=moved, faces=surface.faces if faces is None else faces
-    )
-    _check_fits(moved_surface, square, mesh, surface.vertices, fitted.depth)
+    surface = _turned(meshes.load_surface(mesh), read.orientation)
+    true_meshes.check(mesh, surface, read.view)
+    moved = object_crop.canonical_from_camera(surface.vertices, fitted)
     rng = random_generator(options.seed, item.object_id, "points")
+    moved_surface = surface._replace(vertices=moved)
     samples = render.sample_surface(moved_surface, options.num_points, rng)
     return samples._replace(colors=nothing.colors)  # scans often have none
-
-
-def _check_fits(surface, square, mesh, vertices, distance):
-    """Compares a true shape with mask and depth: another unit or frame shows there."""
-    small = views.resize(square, CHECK_SIZE)
-    shape = small.depth.shape
-    seen = raycast.cast(surface.vertices, surface.faces, small.intrinsics, shape).depth
-    inside = small.rgba[..., 3] >= images.OPAQUE_LEVEL
-    covered = np.count_nonzero(inside & (seen > 0)) / max(np.count_nonzero(inside), 1)
-    both = inside & (seen > 0) & (small.depth > 0)
-    offset = (
-        float(np.median(np.abs(seen - small.depth)[both])) if both.any() else np.inf
-    )
-    if covered >= MIN_COVERED and offset <= MAX_OFFSET:
-        return
-    low, high = vertices.min(axis=0), vertices.max(axis=0)
-    size, away = np.linalg.norm(high - low), -(low + high)[2] / 2
-    raise InputError(
-        f"{mesh}: does not fit its picture: it covers {covered:.0%} of the mask, its "
-        f"box is {size:.3g} m large and {away:.3g} m before the camera, the depth map "
-        f"shows the object {distance:.3g} m away. Expected metres in the camera frame "
-        "of the picture (+x right, +y up, the camera looks down -z)"
-    )
 
 
 def _groups(source):

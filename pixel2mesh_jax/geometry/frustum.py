@@ -134,6 +134,11 @@ def unpack(placement: Float[Array, "*batch 5"]) -> ViewVolume:
     return ViewVolume(placement[..., :2], *(placement[..., i] for i in (2, 3, 4)))
 
 
+def rescale(volume: ViewVolume, near: Float[Array, "*batch"]) -> ViewVolume:
+    """The same rays and layers in another unit: the first layer begins at `near`."""
+    return volume._replace(near=near, extent=volume.extent * near / volume.near)
+
+
 def thickness(volume: ViewVolume, layers: int) -> Float[Array, "*batch"]:
     """Length of a cell: the thickness of a layer."""
     return volume.extent / layers

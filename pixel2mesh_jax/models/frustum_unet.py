@@ -141,7 +141,7 @@ class FrustumUNet(nn.Module):
             placement = frustum.pack(volume)
         has_depth = jnp.any(depth > 0, axis=(1, 2)).astype(jnp.float32)
         placement = with_default_extent(placement, has_depth)
-        base, maps = jax.vmap(self._inputs)(
+        seen_depth, base, maps = jax.vmap(self._inputs)(
             batch.rgb, depth, batch.mask, batch.intrinsics, placement
         )
         maps = jnp.concatenate(
@@ -159,6 +159,7 @@ class FrustumUNet(nn.Module):
             placement=placement,
             distances=base + frustum.TRUNCATION * found[..., : self.layers],
             base=base,
+            depth=seen_depth,
             far_colors=nn.sigmoid(found[..., self.layers : self.layers + 3]),
             front=nn.sigmoid(found[..., -1]),
             near=TYPICAL_NEAR * jnp.exp(scale[:, 0].astype(jnp.float32)),
@@ -166,7 +167,7 @@ class FrustumUNet(nn.Module):
         )
 
     def _inputs(self, rgb, depth, mask, intrinsics, placement):
-        """Base field and the other input maps of one view."""
+        """Depth of the rays, base field and the other input maps of one view."""
         volume = frustum.unpack(placement)
         seen = frustum.look(
             rgb, depth, mask, intrinsics, volume, self.resolution, self.layers
@@ -187,7 +188,7 @@ class FrustumUNet(nn.Module):
             frustum.ray_tangents(volume, self.resolution),
             _spread(constants[None], self.resolution)[0],
         ]
-        return base, jnp.concatenate(maps, axis=-1)
+        return seen.depth, base, jnp.concatenate(maps, axis=-1)
 
 
 def with_default_extent(

@@ -68,6 +68,8 @@ def best_step(workdir: str | os.PathLike) -> int:
 def load_variables(workdir: str | os.PathLike, like: Variables) -> Variables:
     """Parameters and statistics of the best step; the optimizer stays on disk.
 
+    The average of the parameters, where the run has kept one.
+
     Args:
       workdir: folder of the run.
       like: shapes and shardings.
@@ -143,10 +145,14 @@ def _score(path):
 def _load_part(path, like):
     loading = ocp.options.PyTreeOptions.Loading(partial_load=True)
     options = ocp.options.PyTreeOptions(loading=loading)
-    wanted = {name: tree for name, tree in like._asdict().items() if tree}
+    averaged = bool(ocp.metadata(path).metadata.get("average"))
+    params = "average" if averaged else "params"
+    wanted = {params: like.params}
+    if like.batch_stats:
+        wanted["batch_stats"] = like.batch_stats
     with ocp.Context(pytree_options=options):
         found = ocp.load(path, wanted)
-    return Variables(found["params"], found.get("batch_stats", {}))
+    return Variables(found[params], found.get("batch_stats", {}))
 
 
 def _shapes(tree):

@@ -124,7 +124,10 @@ def compile_steps(
 
     @functools.cache
     def of_phase(phase: Hashable):
-        step_fn = states.make_train_step(method, tx, config.seed, phase, by_device)
+        decay = config.optimizer.average_decay
+        step_fn = states.make_train_step(
+            method, tx, config.seed, phase, by_device, decay
+        )
         return jax.jit(
             step_fn, donate_argnums=0, out_shardings=(replicated, replicated)
         )
@@ -182,8 +185,7 @@ def _full(batch: Batch) -> Batch:
 
 def _local_extract(method, programs, state) -> Extract:
     """Predictions of this process alone, on its first device."""
-    copies = states.Variables(state.params, state.batch_stats)
-    local = jax.tree.map(lambda x: x.addressable_data(0), copies)
+    local = jax.tree.map(lambda x: x.addressable_data(0), state.variables)
     return functools.partial(method.extract, programs.bind(local, method.constants))
 
 

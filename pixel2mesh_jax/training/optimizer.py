@@ -7,7 +7,6 @@ import ml_collections
 import optax
 
 from pixel2mesh_jax.methods.method import choose
-from pixel2mesh_jax.training.averaging import average_parameters
 
 
 def make_schedule(config: ml_collections.ConfigDict) -> optax.Schedule:
@@ -58,10 +57,6 @@ def _kernels(params):
     return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
 
 
-def _average(decay):
-    return average_parameters(decay) if decay else optax.identity()
-
-
 def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransformation:
     """Adam after clipping by the global norm (0 = no clipping).
 
@@ -72,7 +67,6 @@ def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransform
     tx = optax.chain(
         optax.clip_by_global_norm(clip) if clip else optax.identity(),
         _adam(settings, make_schedule(config)),
-        _average(settings.average_decay),
     )
     if config.grad_accumulation > 1:
         steps = optax.MultiSteps(tx, config.grad_accumulation)

@@ -92,7 +92,10 @@ def load_config(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
             f"{path} does not say the method of the run; it was made by another "
             "version of the program. Train again."
         )
-    return ml_collections.ConfigDict(settings)
+    try:
+        return ml_collections.ConfigDict(settings)
+    except (TypeError, ValueError) as error:  # a name with a dot, or of another type
+        raise InputError(f"{path} is not a config of ours: {error}") from None
 
 
 def use_config(

@@ -16,6 +16,7 @@ from pixel2mesh_jax.methods.method import Method
 from pixel2mesh_jax.training import checkpoints as ckpt
 from pixel2mesh_jax.training import run_folder
 from pixel2mesh_jax.training import state as states
+from pixel2mesh_jax.training.averaging import start_average
 from pixel2mesh_jax.training.optimizer import make_optimizer
 from pixel2mesh_jax.training.state import TrainState
 from pixel2mesh_jax.weights import importing
@@ -36,7 +37,13 @@ def start_state(
     Raises:
       InputError: the checkpoint, or the published weights, are of another model.
     """
-    init = functools.partial(states.init_state, method, tx, seed=config.seed)
+    init = functools.partial(
+        states.init_state,
+        method,
+        tx,
+        seed=config.seed,
+        average_decay=config.optimizer.average_decay,
+    )
     if saved.latest is not None:
         like = states.abstract(init, constants, sharding=sharding)
         return ckpt.restore(saved, saved.latest.step, like)
@@ -53,7 +60,9 @@ def with_weights(
     importing.check_settings(config.init_from, dict(run_folder.flattened(config)))
     variables = {"params": state.params, "batch_stats": state.batch_stats}
     filled = importing.import_weights(config.init_from, variables, config.inputs)
-    return state._replace(**jax.device_put(filled, sharding))
+    state = state._replace(**jax.device_put(filled, sharding))
+    decay = config.optimizer.average_decay
+    return state._replace(average=start_average(state.params, decay))
 
 
 def import_run(config: ml_collections.ConfigDict, workdir: str | os.PathLike) -> int:

@@ -10,6 +10,7 @@ import optax
 
 from pixel2mesh_jax.methods.method import Call, Method, Terms, example_keys
 from pixel2mesh_jax.structures import Batch
+from pixel2mesh_jax.training.averaging import start_average, update_average
 
 # Tells the random numbers of the augmentation apart from those of the objective.
 AUGMENTATION = 1
@@ -23,12 +24,19 @@ class TrainState(NamedTuple):
       params: of the model.
       batch_stats: running statistics of batch normalisation; empty without it.
       opt_state: of the optimizer.
+      average: of the parameters, which predictions use; empty without one.
     """
 
     step: Any
     params: Any
     batch_stats: Any
     opt_state: Any
+    average: Any
+
+    @property
+    def variables(self) -> "Variables":
+        """What predictions use."""
+        return Variables(self.average or self.params, self.batch_stats)
 
 
 class Variables(NamedTuple):
@@ -46,7 +54,11 @@ def init_variables(method: Method, constants: Any, seed: int) -> Variables:
 
 
 def init_state(
-    method: Method, tx: optax.GradientTransformation, constants: Any, seed: int
+    method: Method,
+    tx: optax.GradientTransformation,
+    constants: Any,
+    seed: int,
+    average_decay: float = 0.0,
 ) -> TrainState:
     """A fresh state; a function of the seed."""
     params, batch_stats = init_variables(method, constants, seed)
@@ -55,6 +67,7 @@ def init_state(
         params=params,
         batch_stats=batch_stats,
         opt_state=tx.init(params),
+        average=start_average(params, average_decay),
     )
 
 
@@ -72,6 +85,7 @@ def make_train_step(
     seed: int,
     phase: Hashable,
     by_device: Callable[[Callable], Callable],
+    average_decay: float = 0.0,
 ) -> Callable[[TrainState, Batch, Any], tuple[TrainState, Terms]]:
     """Returns `train_step(state, batch, constants) -> (state, scalars)`, ready to jit.
 
@@ -84,7 +98,8 @@ def make_train_step(
         step and its place in the whole batch.
       phase: of the objective.
       by_device: makes a function of (params, (batch, keys), ...) do the examples of
-        every device by themselves, and average; see `devices.by_device`.
+        every device by themselves, and average; see `sharding.by_device`.
+      average_decay: of the average of the parameters; 0 for none.
     """
 
     def loss_fn(params, examples, constants, batch_stats):
@@ -111,12 +126,9 @@ def make_train_step(
             state.params, examples, constants, state.batch_stats
         )
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
-        state = TrainState(
-            step=state.step + 1,
-            params=optax.apply_updates(state.params, updates),
-            batch_stats=batch_stats,
-            opt_state=opt_state,
-        )
+        step, params = state.step + 1, optax.apply_updates(state.params, updates)
+        average = update_average(state.average, params, step, average_decay)
+        state = TrainState(step, params, batch_stats, opt_state, average)
         recorded = {f"loss/{name}": value for name, value in terms.items()} | scalars
         return state, recorded | {"loss": loss, "grad_norm": optax.tree.norm(grads)}
 

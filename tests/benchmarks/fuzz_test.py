@@ -13,10 +13,6 @@ from pixel2mesh_jax.io import meshes
 TARGETS = fuzz_targets.targets()
 # Inputs of a format here; `python -m benchmarks.fuzz` goes on from any number.
 COUNT = 300
-# Readers that are not done yet.
-OPEN = {
-    "npy": "NaN and damaged headers of .npy files",
-}
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -32,9 +28,7 @@ def test_the_corpus_itself_is_used(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_spoilt_files_are_used_or_named(name, request):
-    if name in OPEN:
-        request.applymarker(pytest.mark.xfail(reason=OPEN[name]))
+def test_spoilt_files_are_used_or_named(name):
     tally = fuzz.fuzz(name, TARGETS[name], 0, COUNT)
     assert tally.findings == (), fuzz.report({name: tally})
     assert tally.tried == COUNT == tally.used + tally.named
