@@ -410,10 +410,7 @@ def test_results_never_overwrite_in_silence(tmp_path, caplog):
     run(tmp_path, tmp_path / "out")
     assert "are replaced" not in caplog.text
     run(tmp_path / "mug.png", tmp_path / "out")
-    assert (
-        "2 files of another run are replaced: mug.obj, mug_preview"
-        in caplog.text
-    )
+    assert "2 files of another run are replaced: mug.obj, mug_preview" in caplog.text
     (tmp_path / "mug.obj").write_text("somebody's")
     with pytest.raises(InputError, match=r"mug\.obj: is there already, beside its"):
         run(tmp_path / "mug.png", tmp_path)
