@@ -29,11 +29,12 @@ from rich.console import Console
 
 from benchmarks import pages
 from configs import ablation
-from pixel2mesh_jax import protocols, score_tables
+from pixel2mesh_jax import methods
 from pixel2mesh_jax.atomic_files import write_atomically
-from pixel2mesh_jax.models.build import make_model, make_template
+from pixel2mesh_jax.evaluation import protocols, score_tables
 from pixel2mesh_jax.report import curves
-from pixel2mesh_jax.training import checkpoints, scalars
+from pixel2mesh_jax.training import checkpoints, run_folder, scalars
+from pixel2mesh_jax.training import state as states
 
 # Title -> names, of `configs/ablation.py`.
 TABLES = {
@@ -65,6 +66,7 @@ COLUMNS = {
     for protocol, count in zip(PROTOCOLS, (3, 1), strict=True)
     for column in protocols.PROTOCOLS[protocol].columns[:count]
 }
+TEMPLATE = "undeformed template"  # the baseline, as evaluations name it
 MEAN = "mean_over_samples"
 SECONDS = "seconds.json"  # in the folder of a run: what its training took
 
@@ -138,8 +140,8 @@ def read(name: str, inputs: str, workdir: pathlib.Path) -> Row:
         name,
         inputs,
         {name: scores["protocols"][name][MEAN] for name in PROTOCOLS},
-        {name: scores["baseline"][name][MEAN] for name in PROTOCOLS},
-        count_parameters(checkpoints.load_config(run)),
+        {name: scores["baselines"][TEMPLATE][name][MEAN] for name in PROTOCOLS},
+        count_parameters(run_folder.load_config(run)),
         json.loads((run / SECONDS).read_text(encoding="utf-8")),
         convergence(run),
     )
@@ -158,11 +160,10 @@ def folder(workdir: pathlib.Path, name: str, inputs: str) -> pathlib.Path:
 
 def count_parameters(config) -> int:
     """Numbers that the training of a config changes."""
-    model, template = make_model(config), make_template(config)
-    batch = checkpoints.example_batch(config.image_size, 1, num_points=1)
-    init = functools.partial(model.init, train=False)
-    variables = jax.eval_shape(init, jax.random.key(0), batch, template)
-    return sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+    method = methods.make(config)
+    init = functools.partial(states.init_variables, method, seed=0)
+    variables = jax.eval_shape(init, method.constants)
+    return sum(leaf.size for leaf in jax.tree.leaves(variables.params))
 
 
 def markdown(rows: Sequence[Row]) -> str:
@@ -185,7 +186,7 @@ def markdown(rows: Sequence[Row]) -> str:
         ]
         start = {row.name: row.template for row in shown}
         start = start.get("full", shown[0].template)
-        lines.append([score_tables.TEMPLATE, "", *_texts(start), "", ""])
+        lines.append([TEMPLATE, "", *_texts(start), "", ""])
         parts += [f"### {title}", score_tables.markdown_table(head, lines)]
     return "\n\n".join([*parts, f"### {CONVERGENCE}", _convergence_table(rows)])
 

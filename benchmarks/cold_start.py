@@ -18,8 +18,8 @@ from PIL import Image
 
 from benchmarks.timing import Case
 from configs import rgbd
-from pixel2mesh_jax.models.build import make_model, make_template
-from pixel2mesh_jax.training import checkpoints
+from pixel2mesh_jax import methods
+from pixel2mesh_jax.training import checkpoints, run_folder
 from pixel2mesh_jax.training.optimizer import make_optimizer
 from pixel2mesh_jax.training.start import start_state
 
@@ -49,16 +49,12 @@ def cases() -> Iterator[Case]:
 def write_untrained_run(workdir: pathlib.Path) -> None:
     """A run that ended before its first step."""
     config = rgbd.get_config()
-    model, tx, template = (
-        make_model(config),
-        make_optimizer(config),
-        make_template(config),
-    )
+    method, tx = methods.make(config), make_optimizer(config)
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     workdir.mkdir()
     with checkpoints.open_checkpoints(workdir) as saved:
-        saved.save(0, start_state(config, model, tx, template, device, saved))
-    checkpoints.save_config(workdir, config)
+        saved.save(0, start_state(config, method, tx, method.constants, device, saved))
+    run_folder.save_config(workdir, config)
 
 
 def write_picture(folder: pathlib.Path, size: int = 224) -> None:

@@ -14,8 +14,8 @@ from jax.experimental.compilation_cache import compilation_cache
 from benchmarks.step import random_batch
 from benchmarks.timing import Case
 from configs import rgbd
-from pixel2mesh_jax.models.build import make_model, make_template
-from pixel2mesh_jax.training import devices, loop, state
+from pixel2mesh_jax import methods
+from pixel2mesh_jax.training import loop, sharding, state
 from pixel2mesh_jax.training.optimizer import make_optimizer
 
 BATCH_SIZE = 4
@@ -62,18 +62,19 @@ def _use_cache(folder):
 def _programs(config):
     """Name -> function that traces the program anew."""
     batch = random_batch(BATCH_SIZE, config.image_size)
-    model, tx = make_model(config), make_optimizer(config)
-    shardings = devices.make_shardings(BATCH_SIZE)
-    template = make_template(config)
-    init = functools.partial(state.init_state, model, tx, seed=0)
-    abstract = jax.eval_shape(init, batch, template)
+    method, tx = methods.make(config), make_optimizer(config)
+    shardings = sharding.make_shardings(BATCH_SIZE)
+    template = method.constants
+    init = functools.partial(state.init_state, method, tx, seed=0)
+    abstract = jax.eval_shape(init, template)
 
     def training():
-        step = loop.compile_steps(config, model, tx, shardings)(1)
+        step = loop.compile_steps(config, method, tx, shardings)(1)
         return step.lower(abstract, batch, template)
 
     def prediction():
-        predict = jax.jit(state.make_predict(model))
-        return predict.lower(abstract.params, abstract.batch_stats, batch, template)
+        predict = jax.jit(state.make_predict(method))
+        variables = state.Variables(abstract.params, abstract.batch_stats)
+        return predict.lower(variables, batch, template)
 
     return {"training step": training, "prediction": prediction}

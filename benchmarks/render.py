@@ -11,7 +11,8 @@ from benchmarks.timing import Case
 from data_pipelines import render as renderer
 from data_pipelines.procedural_shapes import families
 from pixel2mesh_jax.geometry import camera
-from pixel2mesh_jax.io import meshes, raycast
+from pixel2mesh_jax.io import meshes
+from pixel2mesh_jax.rendering import raycast
 
 SIZE = 137  # pixels
 NUM_VIEWS = 5  # of one object, as the data sets have

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from benchmarks import pages
 from benchmarks.timing import Case, Timing, measure
-from pixel2mesh_jax import score_tables
+from pixel2mesh_jax.evaluation import score_tables
 
 # Name -> module of this package with `cases() -> Iterator[Case]`, in the order shown.
 BENCHMARKS = (

@@ -24,8 +24,8 @@ import numpy as np
 from benchmarks.step import random_batch
 from benchmarks.timing import Case
 from configs import rgbd
-from pixel2mesh_jax.models.build import make_model, make_template
-from pixel2mesh_jax.training import devices, loop, state
+from pixel2mesh_jax import methods, processes
+from pixel2mesh_jax.training import loop, sharding, state
 from pixel2mesh_jax.training.optimizer import make_optimizer
 
 BATCH_SIZE = 8  # of every process
@@ -185,10 +185,10 @@ def _settle(place):
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_num_cpu_devices", place.num_devices)
     if place.num_processes > 1:
-        os.environ[devices.ADDRESS] = place.address
-        os.environ[devices.PROCESS_COUNT] = str(place.num_processes)
-        os.environ[devices.PROCESS_ID] = str(place.number)
-        devices.join_processes()
+        os.environ[processes.ADDRESS] = place.address
+        os.environ[processes.PROCESS_COUNT] = str(place.num_processes)
+        os.environ[processes.PROCESS_ID] = str(place.number)
+        processes.join_processes()
 
 
 def _program():
@@ -196,19 +196,19 @@ def _program():
     config = rgbd.get_config("tiny")
     config.model.num_stages = 1
     config.batch_size = BATCH_SIZE * jax.process_count()
-    shardings = devices.make_shardings(config.batch_size)
-    model, tx = make_model(config), make_optimizer(config)
-    template = jax.device_put(make_template(config), shardings.replicated)
-    batch = devices.put_batch(random_batch(BATCH_SIZE, config.image_size), shardings)
-    start = jax.device_put(_noise(model, tx, batch, template), shardings.replicated)
-    step = loop.compile_steps(config, model, tx, shardings)(1)
+    shardings = sharding.make_shardings(config.batch_size)
+    method, tx = methods.make(config), make_optimizer(config)
+    template = jax.device_put(method.constants, shardings.replicated)
+    batch = sharding.put_batch(random_batch(BATCH_SIZE, config.image_size), shardings)
+    start = jax.device_put(_noise(method, tx, template), shardings.replicated)
+    step = loop.compile_steps(config, method, tx, shardings)(1)
     return step, start, batch, template
 
 
-def _noise(model, tx, batch, template):
+def _noise(method, tx, template):
     """Any weights do; compiling their initialization takes as long as the step."""
-    init = functools.partial(state.init_state, model, tx, seed=0)
-    shapes = jax.eval_shape(init, batch, template)
+    init = functools.partial(state.init_state, method, tx, seed=0)
+    shapes = jax.eval_shape(init, template)
     rng = np.random.default_rng(0)
     zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
     noise = lambda x: SPREAD * rng.standard_normal(x.shape, x.dtype)  # noqa: E731

@@ -15,10 +15,10 @@ import numpy as np
 from benchmarks import operations
 from benchmarks.timing import Case
 from configs import rgb
+from pixel2mesh_jax import methods
 from pixel2mesh_jax.geometry import camera
-from pixel2mesh_jax.models.build import make_model, make_template
 from pixel2mesh_jax.structures import Batch
-from pixel2mesh_jax.training import devices, loop, state
+from pixel2mesh_jax.training import loop, sharding, state
 from pixel2mesh_jax.training.optimizer import make_optimizer
 
 HIDDEN = 192
@@ -141,24 +141,22 @@ class OurProgram:
     """
 
     def __init__(self, config):
-        model, tx = make_model(config), make_optimizer(config)
-        shardings = devices.make_shardings(config.batch_size)
+        method, tx = methods.make(config), make_optimizer(config)
+        shardings = sharding.make_shardings(config.batch_size)
         batch = random_batch(config.batch_size, config.image_size)
-        init = functools.partial(state.init_state, model, tx, seed=0)
+        init = functools.partial(state.init_state, method, tx, seed=0)
         self.config = config
-        self.batch = devices.put_batch(batch, shardings)
-        self.template = jax.device_put(make_template(config), shardings.replicated)
-        start = jax.jit(init)(self.batch, self.template)
+        self.batch = sharding.put_batch(batch, shardings)
+        self.template = jax.device_put(method.constants, shardings.replicated)
+        start = jax.jit(init)(self.template)
         self.start = jax.device_put(start, shardings.replicated)
         self.reset()
-        self.step = loop.compile_steps(config, model, tx, shardings)(1)
-        self.predictor = jax.jit(state.make_predict(model))
+        self.step = loop.compile_steps(config, method, tx, shardings)(1)
+        self.predictor = jax.jit(state.make_predict(method))
         rest = (self.batch, self.template)
         self.operations = {
             "training step": operations.count(self.step, self.state, *rest),
-            "inference": operations.count(
-                self.predictor, self.start.params, self.start.batch_stats, *rest
-            ),
+            "inference": operations.count(self.predictor, self._first_weights(), *rest),
         }
 
     def reset(self) -> None:
@@ -172,9 +170,11 @@ class OurProgram:
 
     def predict(self) -> jax.Array:
         """The finest meshes, from the first weights."""
-        params, stats = self.start.params, self.start.batch_stats
-        outputs = self.predictor(params, stats, self.batch, self.template)
+        outputs = self.predictor(self._first_weights(), self.batch, self.template)
         return jax.block_until_ready(outputs.meshes[-1].vertices)
+
+    def _first_weights(self):
+        return state.Variables(self.start.params, self.start.batch_stats)
 
 
 def _check_pytorch(ours, theirs):

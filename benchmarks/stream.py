@@ -10,8 +10,8 @@ import jax
 from benchmarks.timing import Case
 from configs import rgbd
 from data_pipelines import build, input_pipeline
-from pixel2mesh_jax.models.build import make_model, make_template
-from pixel2mesh_jax.training import devices, loop, state
+from pixel2mesh_jax import methods
+from pixel2mesh_jax.training import loop, sharding, state
 from pixel2mesh_jax.training.optimizer import make_optimizer
 
 DATA_SET = "procedural_shapes"
@@ -59,13 +59,13 @@ def _build(folder):
 
 def _training(config, batch):
     """A training step on the same batch again and again."""
-    model, tx = make_model(config), make_optimizer(config)
-    shardings = devices.make_shardings(config.batch_size)
-    template = jax.device_put(make_template(config), shardings.replicated)
-    init = functools.partial(state.init_state, model, tx, seed=0)
-    kept = [jax.jit(init, out_shardings=shardings.replicated)(batch, template)]
-    step = loop.compile_steps(config, model, tx, shardings)(1)
-    placed = devices.put_batch(batch, shardings)
+    method, tx = methods.make(config), make_optimizer(config)
+    shardings = sharding.make_shardings(config.batch_size)
+    template = jax.device_put(method.constants, shardings.replicated)
+    init = functools.partial(state.init_state, method, tx, seed=0)
+    kept = [jax.jit(init, out_shardings=shardings.replicated)(template)]
+    step = loop.compile_steps(config, method, tx, shardings)(1)
+    placed = sharding.put_batch(batch, shardings)
 
     def train():
         kept[0], scalars = step(kept[0], placed, template)

@@ -45,7 +45,6 @@ CHANGES = {
     "autoencoder": {
         "model.decoder": "unet",
         "loss.image": RECONSTRUCTION,
-        "loss.depth": RECONSTRUCTION,
         "loss.image_steps": 200,
     },
 }
@@ -75,4 +74,6 @@ def get_config(variant="full"):
     config = config if FULL_SIZE in names else common.tiny(config)
     for name in names:
         config.update_from_flattened_dict(CHANGES.get(name, {}))
+    if config.model.decoder != "none" and "depth" in config.inputs:
+        config.loss.depth = RECONSTRUCTION
     return config

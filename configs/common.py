@@ -1,4 +1,4 @@
-"""What the experiments share: the released Pixel2Mesh, and its small variant.
+"""What the experiments share: data, training, evaluation, and the small variant.
 
 Every field can be set on the command line, `--config.batch_size=16`.
 """
@@ -7,15 +7,22 @@ from collections.abc import Callable
 
 import ml_collections
 
+from pixel2mesh_jax import methods
 from pixel2mesh_jax.errors import InputError
 
 
-def pixel2mesh(inputs: tuple[str, ...]) -> ml_collections.ConfigDict:
-    """Pixel2Mesh at full size, for the given input channels."""
+def experiment(method: str, inputs: tuple[str, ...]) -> ml_collections.ConfigDict:
+    """A method at full size, for the given input channels.
+
+    Args:
+      method: one of `methods.METHODS`, which has the settings `model` and `loss`.
+      inputs: of "rgb" and "depth".
+    """
     config = ml_collections.ConfigDict()
     config.seed = 0
+    config.method = method
     config.inputs = inputs
-    config.distributed = False  # True: one of several processes, training/devices.py
+    config.distributed = False  # True: one of several processes, processes.py
 
     # Data
     config.dataset = "procedural_shapes"
@@ -26,55 +33,8 @@ def pixel2mesh(inputs: tuple[str, ...]) -> ml_collections.ConfigDict:
     config.color_jitter = 0.2
     config.flip = True
 
-    # Model
-    config.model = ml_collections.ConfigDict()
-    config.model.family = "pixel2mesh"
-    config.model.template = "ellipsoid"
-    config.model.num_stages = 3  # deformation blocks, 1 to 4
-    config.model.unpooling = True  # False: every stage has the vertices of the last
-    config.model.encoder = "conv18"
-    config.model.encoder_width = 1.0  # factor on its channel counts
-    config.model.hidden_features = 256
-    config.model.last_features = 128
-    config.model.num_blocks = 6  # residual blocks per stage
-    config.model.residual = True  # False: no shortcuts
-    config.model.coordinates = "every_stage"
-    config.model.operator = "chebyshev"
-    config.model.prediction = "positions"
-    config.model.origin = (0.0, 0.0, -0.8)
-    config.model.pooling = "half_pixel"  # of geometry/pooling.py
-    config.model.camera = "sample"  # or "FOCAL,CENTER", pixels, for all samples
-    config.model.depth_encoding = "disparity"
-    config.model.color_encoding = "unit"  # or "imagenet", for pretrained encoders
-    config.model.fusion = "stacked"  # of colour and depth
-    config.model.decoder = "none"  # reconstructs the picture
-    config.model.vertex_colors = False
-    config.model.dtype = "float32"
-    config.model.rematerialize = False  # True: less memory, more time, in training
-
-    # Loss: nywang16/Pixel2Mesh (FACTS 1.2.5); pixel2mesh_objective.py has the names
-    config.loss = ml_collections.ConfigDict()
-    config.loss.family = "pixel2mesh"
-    config.loss.stages = (1.0, 1.0, 1.0)  # factor of all terms of a stage
-    config.loss.chamfer = 3000.0
-    config.loss.chamfer_opposite = 0.55
-    config.loss.chamfer_stages = (1.0, 1.0, 1.0)  # factor of this term per stage
-    config.loss.edge = 300.0
-    config.loss.edge_stages = (1.0, 1.0, 1.0)
-    config.loss.normal = 0.5
-    config.loss.normal_stages = (1.0, 1.0, 1.0)
-    config.loss.laplacian = 1500.0
-    config.loss.laplacian_stages = (0.1, 1.0, 1.0)
-    config.loss.move = 100.0
-    config.loss.move_stages = (1.0, 1.0, 1.0)
-    config.loss.color = 0.0
-    config.loss.image = 0.0
-    config.loss.depth = 0.0
-    config.loss.image_steps = 0
-    config.loss.count_self_loops = True
-    config.loss.graph_decay = 5e-6
-    config.loss.encoder_decay = 3e-6
-    config.loss.decay_all = False
+    # Network and losses
+    config.update(methods.defaults(method))
 
     # Training
     config.init_from = ""  # published weights, "FORMAT:PATH", formats in weights/
@@ -95,6 +55,8 @@ def pixel2mesh(inputs: tuple[str, ...]) -> ml_collections.ConfigDict:
     config.optimizer.clip_norm = 0.0
     config.optimizer.b1 = 0.9
     config.optimizer.b2 = 0.999
+    config.optimizer.weight_decay = 0.0  # of matrices, apart from the gradient
+    config.optimizer.average_decay = 0.0  # of an average of the parameters; 0: none
 
     # Evaluation
     config.eval = ml_collections.ConfigDict()
@@ -104,11 +66,16 @@ def pixel2mesh(inputs: tuple[str, ...]) -> ml_collections.ConfigDict:
     return config
 
 
+def pixel2mesh(inputs: tuple[str, ...]) -> ml_collections.ConfigDict:
+    """Pixel2Mesh as released, at full size."""
+    return experiment("pixel2mesh", inputs)
+
+
 def stage_loss(family: str, **weights: float) -> ml_collections.ConfigDict:
     """Settings of a family of losses that weighs all stages alike.
 
     Args:
-      family: one of `objectives.FAMILIES`.
+      family: one that weighs all stages alike.
       **weights: of its terms; each gets a factor per stage.
     """
     loss = ml_collections.ConfigDict({"family": family, "stages": (1.0, 1.0, 1.0)})

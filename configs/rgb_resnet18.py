@@ -31,25 +31,7 @@ from configs import common
 
 def get_config(variant=""):
     """Settings of the experiment; variants: tiny."""
-    config = common.pixel2mesh(inputs=("rgb",))
-    config.model.family = "pixel2mesh2"
-    config.model.template = "flattened_icosphere"
-    config.model.encoder = "resnet18"
-    config.model.color_encoding = "imagenet"
-    config.model.scales = (2, 3, 3)  # feature map per stage: 1/16, 1/32, 1/32
-    config.model.projected_features = (128, 256, 256)
-    config.model.hidden_features = 256
-    config.model.num_blocks = 3
-    config.model.operator = "gcn"
-    config.model.sees_coordinates = True
-    for unused in ("last_features", "coordinates", "prediction", "decoder"):
-        del config.model[unused]
-    config.loss = common.stage_loss(
-        "pixel2mesh2", chamfer=1000.0, edge=100.0, normal=10.0, laplacian=100.0
-    )
-    config.loss.chamfer_stages = (1.0, 1.0, 3.0)
-    config.loss.edge_stages = (1.0, 0.3, 0.1)
-    config.loss.normal_stages = (0.0, 0.5, 1.0)
+    config = common.experiment("pixel2mesh2", inputs=("rgb",))
     config.optimizer.learning_rate = 1e-3
     return common.variant(config, variant, {"tiny": tiny})
 

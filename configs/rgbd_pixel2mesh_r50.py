@@ -32,33 +32,11 @@ from configs import common
 
 def get_config(variant=""):
     """Settings of the experiment; variants: published, tiny."""
-    config = common.pixel2mesh(inputs=("rgb", "depth"))
+    config = common.experiment("refinement", inputs=("rgb", "depth"))
     config.image_size = 137
     config.num_points = 5000
     config.color_jitter = 0.0
     config.flip = False
-
-    # Network: facebookresearch/meshrcnn, configs/shapenet/pixel2mesh_R50.yaml
-    config.model.family = "refinement"
-    config.model.template = "icosphere"
-    config.model.encoder = "resnet50"
-    config.model.color_encoding = "imagenet"
-    config.model.hidden_features = 128
-    config.model.num_blocks = 3  # graph convolutions per stage; residual: pairs of them
-    config.model.residual = False
-    config.model.pooling = "align_corners_zeros"
-
-    # Loss: "pretty" (FACTS 1.6); mesh_rcnn_objective.py explains the names
-    config.loss = ml_collections.ConfigDict()
-    config.loss.family = "mesh_rcnn"
-    config.loss.chamfer = 1.0
-    config.loss.edge = 0.2
-    config.loss.normal = 0.0
-    config.loss.num_samples = 5000
-    config.loss.graph_decay = 0.0
-    config.loss.encoder_decay = 0.0
-    config.loss.decay_all = False
-
     config.batch_size = 32
     config.num_steps = 100_000
     config.optimizer.learning_rate = 1e-4

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from data_pipelines.render import SUPERSAMPLE
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.io import raycast
+from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import View
 
 # Least overlap (intersection over union) of mask and silhouette, mean over the pictures

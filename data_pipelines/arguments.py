@@ -121,6 +121,14 @@ def add_solids(parser: argparse.ArgumentParser) -> None:
         "48)",
     )
     parser.add_argument(
+        "--volume",
+        type=_grid,
+        default=default.volume,
+        metavar="N",
+        help="adds the signed distances in N x N x N cells around the visible object, "
+        "for configs/rgbd_sdf.py (64)",
+    )
+    parser.add_argument(
         "--num_queries",
         type=_natural,
         default=default.num_queries,

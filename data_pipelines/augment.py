@@ -10,8 +10,8 @@ MISSING_COLOR = 0.5  # grey, for surfaces without recorded colours
 
 
 def resize_view(
-    rgb: tf.Tensor, alpha: tf.Tensor, depth: tf.Tensor, size: int
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    rgb: tf.Tensor, alpha: tf.Tensor, depth: tf.Tensor | None, size: int
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
     """Resizes a picture with depth to `size` x `size` pixels, the background white.
 
     The filter is a triangle that widens when the picture shrinks (as Pillow's
@@ -21,20 +21,27 @@ def resize_view(
     Args:
       rgb: (S, S, 3) straight colours in [0, 1].
       alpha: (S, S, 1) coverage in [0, 1].
-      depth: (S, S, 1) metres, 0 = missing.
+      depth: (S, S, 1) metres, 0 = missing; or None.
       size: pixels.
 
     Returns:
-      rgb (size, size, 3), mask (size, size), depth (size, size); the depth is missing
-      where less than half of the contributing pixels have one.
+      rgb (size, size, 3), mask (size, size), depth (size, size) or None; the depth is
+      missing where less than half of the contributing pixels have one.
     """
-    valid = tf.cast(depth > 0, tf.float32)
-    channels = tf.concat([rgb * alpha, alpha, depth * valid, valid], axis=-1)
-    channels = tf.image.resize(channels, (size, size), "bilinear", antialias=True)
-    rgb, alpha, depth, valid = tf.split(channels, [3, 1, 1, 1], axis=-1)
+    channels = [rgb * alpha, alpha]
+    if depth is not None:
+        valid = tf.cast(depth > 0, tf.float32)
+        channels += [depth * valid, valid]
+    resized = tf.image.resize(
+        tf.concat(channels, axis=-1), (size, size), "bilinear", antialias=True
+    )
+    rgb, alpha = resized[..., :3], resized[..., 3:4]
     rgb = tf.clip_by_value(rgb + 1 - alpha, 0.0, 1.0)
-    depth = tf.where(valid >= 0.5, depth / tf.maximum(valid, 0.5), 0.0)
-    return rgb, tf.clip_by_value(alpha[..., 0], 0.0, 1.0), depth[..., 0]
+    mask = tf.clip_by_value(alpha[..., 0], 0.0, 1.0)
+    if depth is None:
+        return rgb, mask, None
+    depth, valid = resized[..., 4], resized[..., 5]
+    return rgb, mask, tf.where(valid >= 0.5, depth / tf.maximum(valid, 0.5), 0.0)
 
 
 def jitter_colors(
@@ -60,20 +67,6 @@ def jitter_colors(
     return tf.clip_by_value(gray + (rgb - gray) * factors[2], 0.0, 1.0)
 
 
-def flip_example(example: dict[str, tf.Tensor], flip: tf.Tensor) -> dict:
-    """Mirrors picture, depth, mask, points and normals left-right where `flip` is true.
-
-    The intrinsics belong to the caller (`geometry.camera.flip_intrinsics`).
-    """
-    mirror = tf.where(flip, tf.constant([-1.0, 1.0, 1.0]), tf.ones([3]))
-    images = {
-        key: tf.where(flip, tf.reverse(example[key], axis=[1]), example[key])
-        for key in ("rgb", "depth", "mask")
-    }
-    vectors = {key: example[key] * mirror for key in ("points", "normals")}
-    return {**example, **images, **vectors}
-
-
 def resample_indices(count: tf.Tensor, num_points: int, seed: tf.Tensor) -> tf.Tensor:
     """Rows that make `num_points` of `count` points.
 
@@ -87,7 +80,13 @@ def resample_indices(count: tf.Tensor, num_points: int, seed: tf.Tensor) -> tf.T
 def sample_surface(
     example: dict[str, tf.Tensor], num_points: int, seed: tf.Tensor
 ) -> dict[str, tf.Tensor]:
-    """The `points`, `normals` and `colors` of a record, resampled to `num_points`.
+    """Surface points of a record with what belongs to them, resampled to `num_points`.
+
+    Args:
+      example: `points` (N, 3) and, if they are wanted, `normals` (N, 3) and `colors`
+        (N, 3) bytes.
+      num_points: rows of the result.
+      seed: of this example.
 
     Returns:
       float32 (num_points, 3) each; colours in [0, 1], grey if the record has none;
@@ -95,17 +94,46 @@ def sample_surface(
     """
     count = tf.shape(example["points"])[0]
     rows = resample_indices(tf.maximum(count, 1), num_points, seed)
-    colors = tf.cond(
-        tf.shape(example["colors"])[0] > 0,
-        lambda: tf.cast(tf.gather(example["colors"], rows), tf.float32) / 255,
-        lambda: tf.fill([num_points, 3], MISSING_COLOR),
-    )
-    vectors = {
-        key: tf.cond(
-            count > 0,
-            lambda key=key: tf.cast(tf.gather(example[key], rows), tf.float32),
-            lambda: tf.zeros([num_points, 3]),
-        )
+    sampled = {
+        key: _rows_or(0.0, example[key], rows)
         for key in ("points", "normals")
+        if key in example
     }
-    return {**vectors, "colors": colors}
+    if "colors" in example:
+        colors = _rows_or(255 * MISSING_COLOR, example["colors"], rows)
+        sampled["colors"] = colors / 255
+    return sampled
+
+
+def _rows_or(missing, array, rows):
+    """float32 rows of an array, or of a constant if the array is empty."""
+    return tf.cond(
+        tf.shape(array)[0] > 0,
+        lambda: tf.cast(tf.gather(array, rows), tf.float32),
+        lambda: tf.fill([tf.size(rows), 3], missing),
+    )
+
+
+def sample_queries(
+    example: dict[str, tf.Tensor], num_queries: int | None, seed: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    """The queries of a record, resampled to `num_queries`; all of them if it is None.
+
+    Args:
+      example: any of `query_points` (N, 3), `query_distances` (N,), `query_colors`
+        (N, 3) bytes.
+      num_queries: rows of the result.
+      seed: of this example.
+
+    Returns:
+      float32 each; colours in [0, 1].
+    """
+    found = {key: example[key] for key in example if key.startswith("query_")}
+    if num_queries is not None:
+        count = tf.shape(next(iter(found.values())))[0]
+        rows = resample_indices(count, num_queries, tf.random.fold_in(seed, 1))
+        found = {key: tf.gather(value, rows) for key, value in found.items()}
+    found = {key: tf.cast(value, tf.float32) for key, value in found.items()}
+    if "query_colors" in found:
+        found["query_colors"] /= 255
+    return found

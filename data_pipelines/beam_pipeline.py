@@ -59,8 +59,8 @@ def take_outcomes(folder: epath.Path) -> list[Outcome]:
         if path.exists():
             rows = json.loads(path.read_text())
             outcomes += [
-                Outcome(split, name, views, tuple(warnings), failure)
-                for split, name, views, warnings, failure in rows
+                Outcome(split, name, views, tuple(warnings), *rest)
+                for split, name, views, warnings, *rest in rows
             ]
             path.unlink()
     return outcomes

@@ -11,62 +11,34 @@ import importlib
 import io
 import itertools
 import json
+import pathlib
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from etils import epath
 from rich.console import Console
 from rich.progress import Progress
 
-from data_pipelines import build_report, cache
+from data_pipelines import (
+    build_lock,
+    build_report,
+    cache,
+    record_files,
+    source_files,
+)
 from data_pipelines.job import Job, parse
-from data_pipelines.mesh_folder import source as mesh_folder
-from data_pipelines.outcomes import MakeExamples, attempt
-from data_pipelines.p2m_shapenet import source as p2m_shapenet
-from data_pipelines.pix3d import source as pix3d
-from data_pipelines.procedural_shapes import families
-from data_pipelines.procedural_shapes import source as procedural_shapes
-from data_pipelines.rgbd_folder import source as rgbd_folder
-from data_pipelines.shapenet_r2n2 import source as shapenet_r2n2
+from data_pipelines.outcomes import attempt
+from data_pipelines.plan import find
 from data_pipelines.views import (
     REPORT_NAME,
     SPLITS,
     VERSION,
-    Item,
     Options,
     load_estimator,
 )
+from pixel2mesh_jax.atomic_files import publish_folder
 from pixel2mesh_jax.errors import InputError
-
-# Data sets that are made from a folder. A source module has
-# `find_items(folder, options)`, `make_examples(item, options)` and, if its class names
-# are fixed, `CATEGORIES`.
-SOURCES = {
-    "mesh_folder": mesh_folder,
-    "p2m_shapenet": p2m_shapenet,
-    "pix3d": pix3d,
-    "rgbd_folder": rgbd_folder,
-    "shapenet_r2n2": shapenet_r2n2,
-}
-
-
-class Plan(NamedTuple):
-    """What a source holds.
-
-    Attributes:
-      items: objects.
-      categories: class names, in the order of their labels.
-      ignored: number of files of no use, by kind.
-      make_examples: builds one object.
-    """
-
-    items: list[Item]
-    categories: tuple[str, ...]
-    ignored: dict[str, int]
-    make_examples: MakeExamples
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,31 +58,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(job: Job, console: Console) -> None:
     """Builds the data set unless it is there. Raises InputError, see `main`."""
-    if (job.shards / "dataset_info.json").is_file():
-        _check_same_options(job)
-        _remove_cache(job)
-        console.print(f"{job.shards} is complete, nothing to do", highlight=False)
+    if _is_complete(job, console):
         return
-    plan = find(job)
-    if job.options.depth != "rendered":
-        load_estimator(job.options)  # fails before the first object is rendered
-    build = _build_on_beam if job.beam_pipeline_options else _build_here
-    build(job, plan, console)
+    record_files.check_platform()
+    with _alone(job):
+        if _is_complete(job, console):  # another build has just ended
+            return
+        plan = find(job)
+        if job.options.depth != "rendered":
+            load_estimator(job.options)  # fails before the first object is rendered
+        build = _build_on_beam if job.beam_pipeline_options else _build_here
+        build(job, plan, console)
+        _remove_cache(job)
     console.print(f"wrote {job.shards}", highlight=False)
 
 
-def find(job: Job) -> Plan:
-    """Lists what the source holds. Raises InputError if there is nothing."""
-    if job.name == "procedural_shapes":
-        items = procedural_shapes.find_items(job.options)
-        if not items:
-            raise InputError("--train, --val and --test are all 0: nothing to build")
-        return Plan(items, families.CATEGORIES, {}, procedural_shapes.make_examples)
-    source = SOURCES[job.name]
-    items, ignored = source.find_items(job.source, job.options)
-    categories = tuple(sorted({item.category for item in items}))
-    categories = getattr(source, "CATEGORIES", categories)
-    return Plan(items, categories, ignored, source.make_examples)
+def _is_complete(job, console):
+    """Whether there is nothing to do; raises InputError if something else is there."""
+    if not (job.shards / "dataset_info.json").is_file():
+        return False
+    _check_same_options(job)
+    _check_same_source(job, console)
+    _remove_cache(job)
+    console.print(f"{job.shards} is complete, nothing to do", highlight=False)
+    return True
+
+
+def _alone(job):
+    """Keeps other builds of this data set off its folder."""
+    if _is_remote(job):
+        return contextlib.nullcontext()  # no locks there; TFDS renames at the end
+    return build_lock.hold(job.lock, str(job.shards))
+
+
+def _is_remote(job):
+    return not isinstance(job.data_dir, pathlib.Path)
 
 
 def _build_here(job, plan, console):
@@ -121,7 +103,6 @@ def _build_here(job, plan, console):
     items = _without_failed(plan.items, outcomes)
     with console.status("writing shards"):
         _write_shards(job, plan, items, outcomes, folder=job.cache)
-    _remove_cache(job)
 
 
 def _build_on_beam(job, plan, console):
@@ -194,16 +175,27 @@ def _without_failed(items, outcomes):
 
 def _write_shards(job, plan, items, outcomes, beam_options=None, **source):
     """Lets TFDS write; the folder appears complete or not at all."""
+    if _is_remote(job):
+        _run_builder(job, job.data_dir, plan, items, outcomes, beam_options, source)
+        source_files.write(job.shards, plan.items)
+        return
+    staging = job.cache / "staging"
+    shutil.rmtree(staging, ignore_errors=True)  # of a build that was killed
+    _run_builder(job, staging, plan, items, outcomes, beam_options, source)
+    finished = staging / job.name / VERSION
+    source_files.write(finished, plan.items)
+    publish_folder(finished, job.shards)
+
+
+def _run_builder(job, data_dir, plan, items, outcomes, beam_options, source):
     import tensorflow_datasets as tfds  # slow to import, and no business of the workers
 
     tfds.disable_progress_bar()
     module = importlib.import_module(
         f"data_pipelines.{job.name}.{job.name}_dataset_builder"
     )
-    for stale in job.shards.parent.glob(f"incomplete.*_{VERSION}"):
-        epath.Path(stale).rmtree()
     builder = module.Builder(
-        data_dir=str(job.data_dir),
+        data_dir=str(data_dir),
         items=tuple(items),
         categories=plan.categories,
         options=job.options,
@@ -220,11 +212,23 @@ def _write_shards(job, plan, items, outcomes, beam_options=None, **source):
 
 
 def _remove_cache(job):
-    if job.beam_pipeline_options:
+    if not _is_remote(job):
+        shutil.rmtree(job.cache, ignore_errors=True)
+        with contextlib.suppress(OSError):  # not empty: other data sets are being built
+            job.cache.parent.rmdir()
+
+
+def _check_same_source(job, console):
+    """Raises InputError if files were added, removed or changed since the build."""
+    if job.source is not None and not job.source.is_dir():
+        console.print(f"{job.source} is not there: not compared", highlight=False)
         return
-    shutil.rmtree(job.cache, ignore_errors=True)
-    with contextlib.suppress(OSError):  # other data sets are being built
-        job.cache.parent.rmdir()
+    different = source_files.differences(job.shards, find(job).items)
+    if different:
+        raise InputError(
+            f"{job.shards} was built from other files; since then: {different}. Delete "
+            "it to build it anew, or choose another --data_dir"
+        )
 
 
 def _check_same_options(job):

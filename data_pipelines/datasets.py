@@ -1,5 +1,6 @@
 """Which datasets are on disk and what they offer."""
 
+import json
 import logging
 import pathlib
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from typing import NamedTuple
 
 import tensorflow_datasets as tfds
 
+from data_pipelines.views import REPORT_NAME, VERSION
 from pixel2mesh_jax.errors import InputError
 
 Path = str | pathlib.Path
@@ -29,6 +31,7 @@ class DatasetInfo(NamedTuple):
       has_points: whether the true shape is known, as surface points.
       has_colors: whether the surface points carry colours.
       num_examples: views per split.
+      max_points: the largest number of surface points of a view.
     """
 
     name: str
@@ -38,6 +41,7 @@ class DatasetInfo(NamedTuple):
     has_points: bool
     has_colors: bool
     num_examples: dict[str, int]
+    max_points: int
 
 
 def dataset_info(name: str, data_dir: Path) -> DatasetInfo:
@@ -48,9 +52,10 @@ def dataset_info(name: str, data_dir: Path) -> DatasetInfo:
         categories=tuple(info.features["category"].names),
         has_depth=bool(info.metadata["has_depth"]),
         has_estimated="estimated" in info.features,
-        has_points=bool(info.metadata.get("has_points", True)),  # older builds
+        has_points=bool(info.metadata["has_points"]),
         has_colors=bool(info.metadata["has_colors"]),
         num_examples={key: split.num_examples for key, split in info.splits.items()},
+        max_points=int(info.metadata["max_points"]),
     )
 
 
@@ -97,17 +102,31 @@ def choose_depth(info: DatasetInfo, source: str) -> str:
 
 
 def open_dataset(name: str, data_dir: Path) -> tfds.core.DatasetBuilder:
-    """The newest version of a dataset; raises InputError if it is not there."""
+    """The newest version of a dataset that this program reads.
+
+    Raises:
+      InputError: it is not there, or only as written by an older or newer program.
+    """
     folder = pathlib.Path(data_dir)
     versions = [path.parent for path in folder.glob(f"{name}/*/dataset_info.json")]
     versions = [path for path in versions if tfds.core.Version.is_valid(path.name)]
     if not versions:
         raise InputError(_missing_dataset(name, folder))
-    newest = max(versions, key=lambda path: tfds.core.Version(path.name))
-    return tfds.builder_from_directory(newest)
+    readable = [path for path in versions if _major(path) == VERSION.split(".")[0]]
+    if not readable:
+        raise InputError(_other_version(name, max(versions, key=_version)))
+    return tfds.builder_from_directory(max(readable, key=_version))
 
 
-def _missing_dataset(name: str, folder: pathlib.Path) -> str:
+def _version(path):
+    return tfds.core.Version(path.name)
+
+
+def _major(path):
+    return str(_version(path).major)
+
+
+def _missing_dataset(name, folder):
     from data_pipelines import job  # slow to import, for no more than this message
 
     found = sorted({path.parts[-3] for path in folder.glob("*/*/dataset_info.json")})
@@ -116,8 +135,23 @@ def _missing_dataset(name: str, folder: pathlib.Path) -> str:
     if name not in job.DATA_SETS:
         known = ", ".join(job.DATA_SETS)
         return f"{missing}; those that can be built: {known} {there}"
-    source = "" if name == "procedural_shapes" else " --source DIR"
-    return (
-        f"{missing}. Build it with: python -m data_pipelines.build {name}{source} "
-        f"--data_dir {folder} {there}"
+    return f"{missing}. Build it with: {job.command(name, folder)} {there}"
+
+
+def _other_version(name, path):
+    """Says how to build a dataset again, as it was built before."""
+    from data_pipelines import job
+
+    text = (
+        f"Dataset '{name}' in '{path}' has records of version {path.name}; this "
+        f"program reads version {VERSION}."
     )
+    if name not in job.DATA_SETS:
+        return text
+    report = {}
+    if (path / REPORT_NAME).is_file():
+        report = json.loads((path / REPORT_NAME).read_text())
+    command = job.command(
+        name, path.parents[1], report.get("source"), report.get("options", {})
+    )
+    return f"{text} Build it again with: {command}"

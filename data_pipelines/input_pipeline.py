@@ -1,23 +1,21 @@
 """Shards on disk -> deterministic, sharded, prefetched numpy batches.
 
-The training data is one endless stream of examples: epoch after epoch, each a
-permutation seeded by (seed, epoch). Batch s holds the examples
-[s * batch_size, (s + 1) * batch_size) of that stream, so batches cross epochs, no
-example is dropped and a dataset may be smaller than a batch. Augmentation is seeded by
-(seed, number of the example in the stream). Hence a batch depends on (seed, step)
-alone, whether a run started there or got there.
-
-TFDS writes the examples in random order and the shuffle buffer holds
-`SHUFFLE_BUFFER` encoded examples: the permutation is uniform for datasets up to
-that size and local beyond it.
+A stream of numbers says which record is read next (`order`), the records are read by
+random access (`record_files`), and tf.data decodes, augments and batches them in
+parallel. A batch of training is a function of (seed, step) alone, whether a run started
+there or got there; augmentation is seeded by (seed, number of the example in the
+stream). Resuming, sharing among processes and limits cost nothing: no record is read
+that does not end in a batch, and no feature is decoded that nobody asked for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from data_pipelines import fields as batch_fields
+from data_pipelines import order
 from data_pipelines.datasets import (
     Path,
     check_has,
@@ -25,16 +23,13 @@ from data_pipelines.datasets import (
     dataset_info,
     open_dataset,
 )
-from data_pipelines.preparation import Recipe, preparation
+from data_pipelines.preparation import Recipe, parser, preparation
+from data_pipelines.record_files import Records
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.structures import Batch
 
 tf.config.set_visible_devices([], "GPU")  # the accelerator belongs to JAX
-
-SHUFFLE_BUFFER = 2048  # examples; about 0.25 MB each with 10,000 points
-# Features that stay compressed until the example is known to be used.
-ENCODED = ("rgba", "depth", "estimated")
 
 
 def train_batches(
@@ -53,6 +48,8 @@ def train_batches(
     process_count: int = 1,
     depth_source: str = "auto",
     require: Sequence[str] = (),
+    fields: Sequence[str] = batch_fields.DEFAULT,
+    num_queries: int | None = None,
 ) -> Iterator[Batch]:
     """Endless batches for training; the order is a function of (seed, step).
 
@@ -71,6 +68,8 @@ def train_batches(
       process_count: must divide `batch_size`.
       depth_source: of `Batch.depth`; see `datasets.choose_depth`.
       require: "depth", "colors": what the dataset must have.
+      fields: of `Batch`, see `fields.FIELDS`; the others are None.
+      num_queries: query points per example, drawn anew in every epoch; None = all.
 
     Raises:
       InputError: the dataset or split does not exist, is empty or lacks something;
@@ -84,20 +83,29 @@ def train_batches(
     info = dataset_info(name, data_dir)
     check_has(info, ("points", *require))
     builder = open_dataset(name, data_dir)
-    depth = choose_depth(info, depth_source)
-    recipe = Recipe(image_size, num_points, depth, seed, color_jitter, flip)
+    recipe = Recipe(
+        fields=tuple(fields),
+        image_size=image_size,
+        num_points=num_points,
+        depth_source=choose_depth(info, depth_source),
+        seed=seed,
+        color_jitter=color_jitter,
+        flip=flip,
+        num_queries=num_queries,
+    )
+    records = Records(builder, split)
     local = batch_size // process_count
-    numbered = _stream(builder, split, seed, start_step * batch_size)
-    numbered = numbered.filter(
-        lambda number, _: number % batch_size // local == process_index
-    )
-    dataset = numbered.map(
-        preparation(builder.info.features, recipe),
-        tf.data.AUTOTUNE,
-        deterministic=True,
-    )
-    dataset = dataset.batch(local, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
-    return _as_batches(dataset, builder, image_size)
+    first = start_step * batch_size + process_index * local
+
+    def number_of(index):  # the examples of this process, batch by batch
+        return first + index // local * batch_size + index % local
+
+    def read(number):
+        return records[order.record_of(int(number), len(records), seed)]
+
+    numbers = tf.data.Dataset.counter().map(number_of)
+    dataset = _examples(numbers, read, builder, recipe)
+    return _batches(dataset, local, builder, recipe)
 
 
 def eval_batches(
@@ -110,6 +118,9 @@ def eval_batches(
     num_points: int | None = None,
     limit: int | None = None,
     depth_source: str = "auto",
+    fields: Sequence[str] | None = None,
+    process_index: int = 0,
+    process_count: int = 1,
 ) -> Iterator[Batch]:
     """One pass over a split in the order of the shards, without augmentation.
 
@@ -122,32 +133,34 @@ def eval_batches(
       batch_size: examples per batch.
       image_size: pixels; the records are resized.
       num_points: surface points per example. None keeps all; where the counts differ,
-        the largest is taken and smaller sets repeat points at random.
+        the largest of the dataset is taken and smaller sets repeat points at random.
       limit: at most so many examples, evenly spread over the split.
       depth_source: of `Batch.depth`; see `datasets.choose_depth`.
+      fields: of `Batch`, see `fields.FIELDS`; the others are None. Without it: those
+        of `fields.all_of`.
+      process_index: of this process, which sees its contiguous part of the examples.
+      process_count: parts; none if they are fewer examples than processes.
 
     Raises:
-      InputError: the dataset or split does not exist, is empty or lacks that depth.
+      InputError: the dataset or split does not exist, is empty or lacks a field.
     """
-    builder = open_dataset(name, data_dir)
-    depth = choose_depth(dataset_info(name, data_dir), depth_source)
-    records = _selected(builder, split, limit)
-    if num_points is None:
-        num_points = _largest_point_count(records)
-    count = _selected_count(builder, split, limit)
-    filling = records.take(1).repeat(-count % batch_size)
-    features = builder.info.features
-    voxels = "voxels" in features
-    prepare = preparation(
-        features, Recipe(image_size, num_points, depth, voxels=voxels)
+    builder, info = open_dataset(name, data_dir), dataset_info(name, data_dir)
+    if fields is None:
+        fields = batch_fields.all_of(builder.info.features)
+    recipe = Recipe(
+        fields=tuple(fields),
+        image_size=image_size,
+        num_points=num_points or info.max_points,
+        depth_source=choose_depth(info, depth_source),
     )
-    dataset = records.concatenate(filling).map(
-        prepare, tf.data.AUTOTUNE, deterministic=True
-    )
-    dataset = dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    records = Records(builder, split)
+    mine = order.share(order.spread(len(records), limit), process_index, process_count)
+    filled = np.concatenate([mine, np.repeat(mine[:1], -len(mine) % batch_size)])
+    numbers = tf.data.Dataset.from_tensor_slices(filled)
+    dataset = _examples(numbers, records.__getitem__, builder, recipe)
     return (
-        batch._replace(weight=_weight(step * batch_size, batch_size, count))
-        for step, batch in enumerate(_as_batches(dataset, builder, image_size))
+        batch._replace(weight=_weight(step * batch_size, batch_size, len(mine)))
+        for step, batch in enumerate(_batches(dataset, batch_size, builder, recipe))
     )
 
 
@@ -155,106 +168,67 @@ def example_ids(
     name: str, data_dir: Path, *, split: str, limit: int | None = None
 ) -> list[tuple[str, int]]:
     """(object_id, view) of the examples of `eval_batches`, in the same order."""
-    records = _selected(open_dataset(name, data_dir), split, limit)
-    ids = records.map(lambda _, example: (example["object_id"], example["view"]))
-    return [
-        (object_id.decode(), int(view)) for object_id, view in ids.as_numpy_iterator()
-    ]
+    rows = _decoded(name, data_dir, split, limit, {"object_id", "view"})
+    return [(row["object_id"].decode(), int(row["view"])) for row in rows]
 
 
 def decoded_records(
-    name: str, data_dir: Path, split: str, limit: int
+    name: str, data_dir: Path, split: str, limit: int | None
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Whole records, `limit` of them evenly spread over the split.
+    """Whole records, `limit` of them evenly spread over the split; None = all.
 
     Raises:
       InputError: the dataset or split does not exist or is empty.
     """
+    yield from _decoded(name, data_dir, split, limit, None)
+
+
+def _decoded(name, data_dir, split, limit, features):
     builder = open_dataset(name, data_dir)
+    records, known = Records(builder, split), builder.info.features
+    parse = parser(known, set(known) if features is None else features)
+    for index in order.spread(len(records), limit):
+        row = parse(records[int(index)])
+        yield {key: value.numpy() for key, value in row.items()}
+
+
+def _examples(
+    numbers: tf.data.Dataset,
+    read: Callable[[np.int64], bytes],
+    builder: tfds.core.DatasetBuilder,
+    recipe: Recipe,
+) -> tf.data.Dataset:
+    """Reads and prepares the records of a stream of numbers, in its order."""
     features = builder.info.features
-    for _, record in _selected(builder, split, limit):
-        images = {
-            key: features[key].decode_example(record[key]) for key in _encoded(features)
-        }
-        yield {key: value.numpy() for key, value in (record | images).items()}
+    batch_fields.check(recipe.fields, features)
+    prepare = preparation(features, recipe)
+
+    def example(number):
+        record = tf.numpy_function(read, [number], tf.string, stateful=False)
+        return prepare(number, tf.ensure_shape(record, []))
+
+    return numbers.map(example, tf.data.AUTOTUNE, deterministic=True)
 
 
-def _records(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
-    """The records of a split in the order of the shards, images still encoded."""
-    splits = builder.info.splits
-    if split not in splits:
-        raise InputError(
-            f"Dataset '{builder.name}' has no split '{split}'; "
-            f"valid: {', '.join(splits)}."
-        )
-    if not splits[split].num_examples:
-        raise InputError(f"Split '{split}' of dataset '{builder.name}' is empty.")
-    skip = tfds.decode.SkipDecoding()
-    return builder.as_dataset(
-        split=split,
-        decoders=dict.fromkeys(_encoded(builder.info.features), skip),
-        read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
-    )
-
-
-def _encoded(features):
-    return [key for key in ENCODED if key in features]
-
-
-def _stream(
-    builder: tfds.core.DatasetBuilder, split: str, seed: int, start: int
-) -> tf.data.Dataset:
-    """(number, record) of the endless stream, from number `start` on."""
-    records = _records(builder, split)
-    count = builder.info.splits[split].num_examples
-
-    def epoch_records(epoch):
-        shuffle_seed = tf.random.stateless_uniform(
-            [], tf.stack([tf.constant(seed, tf.int64), epoch]), None, None, tf.int64
-        )
-        return records.shuffle(min(count, SHUFFLE_BUFFER), shuffle_seed)
-
-    epochs = tf.data.Dataset.counter(start // count)
-    stream = epochs.flat_map(epoch_records).skip(start % count)
-    return stream.enumerate(start)
-
-
-def _selected(
-    builder: tfds.core.DatasetBuilder, split: str, limit: int | None
-) -> tf.data.Dataset:
-    """(number, record) of a split, or of `limit` of them evenly spread."""
-    records = _records(builder, split).enumerate()
-    total = builder.info.splits[split].num_examples
-    count = _selected_count(builder, split, limit)
-    return records.filter(lambda number, _: number * count % total < count)
-
-
-def _selected_count(
-    builder: tfds.core.DatasetBuilder, split: str, limit: int | None
-) -> int:
-    total = builder.info.splits[split].num_examples
-    return total if limit is None else min(limit, total)
-
-
-def _largest_point_count(records: tf.data.Dataset) -> int:
-    largest = records.reduce(
-        0, lambda most, item: tf.maximum(most, tf.shape(item[1]["points"])[0])
-    )
-    return int(largest)
-
-
-def _as_batches(
-    dataset: tf.data.Dataset, builder: tfds.core.DatasetBuilder, image_size: int
+def _batches(
+    examples: tf.data.Dataset,
+    batch_size: int,
+    builder: tfds.core.DatasetBuilder,
+    recipe: Recipe,
 ) -> Iterator[Batch]:
     """Numpy batches; the cameras follow the resized and mirrored images."""
     height, width = builder.info.features["rgba"].shape[:2]
-    for fields in dataset.as_numpy_iterator():
-        flipped = fields.pop("flipped")[:, None, None]
-        intrinsics = camera.resize_intrinsics(
-            fields.pop("intrinsics"), image_size / width, image_size / height
-        )
-        mirrored = camera.flip_intrinsics(intrinsics, image_size)
-        yield Batch(intrinsics=np.where(flipped, mirrored, intrinsics), **fields)
+    scale = recipe.image_size / width, recipe.image_size / height
+    missing = dict.fromkeys(Batch._fields)
+    dataset = examples.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    for found in dataset.as_numpy_iterator():
+        flipped = found.pop("flipped")[:, None, None]
+        if "intrinsics" in found:
+            intrinsics = camera.resize_intrinsics(found["intrinsics"], *scale)
+            mirrored = camera.flip_intrinsics(intrinsics, recipe.image_size)
+            found["intrinsics"] = np.where(flipped, mirrored, intrinsics)
+        weight = np.ones(len(flipped), np.float32)
+        yield Batch(**{**missing, "weight": weight, **found})
 
 
 def _weight(first: int, batch_size: int, count: int) -> np.ndarray:

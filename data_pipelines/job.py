@@ -4,8 +4,9 @@ import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Sequence
-from typing import NamedTuple
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from etils import epath
 
@@ -43,6 +44,10 @@ class Job(NamedTuple):
         digest = hashlib.sha256(key.encode()).hexdigest()[:12]
         return self.data_dir / ".cache" / f"{self.name}-{digest}"
 
+    @property
+    def lock(self) -> pathlib.Path:
+        return self.data_dir / ".cache" / f"{self.name}.lock"
+
 
 def parse(command_line: Sequence[str] | None) -> Job:
     """Reads the command line; ends the program with code 2 if it is wrong."""
@@ -59,6 +64,40 @@ def parse(command_line: Sequence[str] | None) -> Job:
     arguments.check_depth(parser, values)
     arguments.check_output(parser, values)
     return _job(values)
+
+
+def command(
+    name: str,
+    data_dir: pathlib.Path,
+    source: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> str:
+    """The command line that builds a data set.
+
+    Args:
+      name: one of `DATA_SETS`.
+      data_dir: where to write.
+      source: folder; None where it is not known, which is then called DIR.
+      options: by name of `Options`; those that are missing or not offered for this
+        data set keep their default.
+    """
+    words = ["python", "-m", "data_pipelines.build", name]
+    if name != "procedural_shapes":
+        words += ["--source", source or "DIR"]
+    words += ["--data_dir", str(data_dir)]
+    defaults = Options()._asdict()
+    for key, value in (options or {}).items():
+        if key in defaults and key != "estimator_stamp" and value != defaults[key]:
+            words += _flags(key, value)
+    return shlex.join(words)
+
+
+def _flags(key, value):
+    """An option as words of a command line."""
+    if key == "objects":
+        pairs = zip(SPLITS, value, Options().objects, strict=True)
+        return [f"--{split}={count}" for split, count, usual in pairs if count != usual]
+    return [f"--{key}"] if value is True else [f"--{key}", str(value)]
 
 
 def _job(values):

@@ -24,6 +24,7 @@ class Outcome(NamedTuple):
       views: number of examples.
       warnings: what is wrong with it.
       failure: why it could not be built; empty if it was.
+      points: the largest number of surface points of its views.
     """
 
     split: str
@@ -31,6 +32,7 @@ class Outcome(NamedTuple):
     views: int = 0
     warnings: tuple[str, ...] = ()
     failure: str = ""
+    points: int = 0
 
 
 def attempt(
@@ -52,8 +54,9 @@ def attempt(
             logging.getLogger(name).removeHandler(said)
     warnings = tuple(dict.fromkeys(said.messages))
     reason = " ".join(failure.split())
+    points = max((len(example.surface.points) for example in examples), default=0)
     return examples, Outcome(
-        item.split, item.object_id, len(examples), warnings, reason
+        item.split, item.object_id, len(examples), warnings, reason, points
     )
 
 

@@ -10,7 +10,10 @@ from typing import NamedTuple
 import igl
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy import sparse
 
+# Patches that `igl.bfs_orient` gets at once: its time grows with their square.
+MOST_PATCHES = 2**13
 # Vertices nearer than this share of the longest side of the bounding box are one.
 WELD = 2.0**-16
 
@@ -41,7 +44,7 @@ def find_patches(
     patch = np.full(len(faces), -1)
     reverse, first = np.zeros(len(faces), bool), np.zeros(len(faces), bool)
     if len(rows):
-        agreed, number = igl.bfs_orient(welded[rows])
+        agreed, number = _bfs_orient(welded[rows])
         known = copy_of >= 0
         patch[known] = number[copy_of[known]]
         reverse[known] = ~_same_winding(welded[known], agreed[copy_of[known]])
@@ -55,6 +58,37 @@ def weld(vertices: Float[np.ndarray, "V 3"]) -> Int[np.ndarray, " V"]:
     unit = (vertices - low) / max((high - low).max(), np.finfo(float).tiny)
     x, y, z = np.round(unit / WELD).astype(np.int64).T
     return np.unique((x << 40) | (y << 20) | z, return_inverse=True)[1]
+
+
+def _bfs_orient(faces):
+    """`igl.bfs_orient`, with many patches in several turns."""
+    if len(faces) <= MOST_PATCHES:
+        return igl.bfs_orient(faces)
+    number = _connected(faces)
+    agreed, patch, count = faces.copy(), np.zeros(len(faces), np.int64), 0
+    order = np.argsort(number, kind="stable")
+    turns = np.searchsorted(number[order], np.arange(0, number.max() + 1, MOST_PATCHES))
+    for turn in np.split(order, turns[1:]):
+        rows = np.sort(turn)
+        own, corners = np.unique(faces[rows], return_inverse=True)
+        turned, numbers = igl.bfs_orient(corners.reshape(-1, 3))
+        agreed[rows], patch[rows] = own[turned], numbers + count
+        count += numbers.max() + 1
+    return agreed, patch
+
+
+def _connected(faces):
+    """Numbers of the patches: faces across edges that belong to exactly two of them."""
+    ends = np.sort(np.stack([faces, np.roll(faces, -1, axis=1)], axis=2), axis=2)
+    edge = ends[..., 0].ravel() * (faces.max() + 1) + ends[..., 1].ravel()
+    order = np.argsort(edge, kind="stable")
+    _, start, count = np.unique(edge[order], return_index=True, return_counts=True)
+    start = start[count == 2]
+    pairs = order[start] // 3, order[start + 1] // 3
+    links = sparse.coo_array(
+        (np.ones(len(start), bool), pairs), shape=(len(faces), len(faces))
+    )
+    return sparse.csgraph.connected_components(links, directed=False)[1]
 
 
 def _distinct_faces(faces):

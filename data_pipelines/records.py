@@ -25,6 +25,8 @@ def arrays_of(example: Example) -> dict[str, np.ndarray]:
         arrays["estimated"] = view.estimated.astype(np.float16)
     if example.voxels is not None:
         arrays["voxels"] = example.voxels.astype(np.uint8)
+    if example.volume is not None:
+        arrays |= example.volume._asdict()
     if field is not None:
         arrays["query_points"] = field.points
         arrays["query_distances"] = field.distances

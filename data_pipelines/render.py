@@ -12,8 +12,9 @@ from jaxtyping import Float, Int, UInt8
 
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.geometry import surface as surface_geometry
-from pixel2mesh_jax.io import materials, raycast
+from pixel2mesh_jax.io import materials
 from pixel2mesh_jax.io.meshes import Surface
+from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import SurfaceSamples, View
 
 # Rays per pixel side; odd, so that one of them goes through the pixel centre.
@@ -89,9 +90,9 @@ def sample_surface(
       num_points: how many.
       rng: decides everything.
     """
-    areas = surface_geometry.face_areas(surface.vertices, surface.faces)
-    triangle = _draw(areas, num_points, rng)
-    barycentric = _uniform_barycentric(num_points, rng)
+    triangle, barycentric = surface_geometry.draw_places(
+        surface.vertices, surface.faces, num_points, rng
+    )
     faces = surface.faces[triangle]
     points = np.einsum("nc,ncd->nd", barycentric, surface.vertices[faces])
     normals = surface_geometry.face_normals(surface.vertices, faces)
@@ -156,20 +157,6 @@ def _antialias(color, hit) -> UInt8[np.ndarray, "H W 4"]:
     rgba[covered, :3] = _bytes(materials.srgb_from_linear(light / rays))
     rgba[covered, 3:] = _bytes(rays / SUPERSAMPLE**2)
     return rgba.reshape(height, width, 4)
-
-
-def _draw(weights, count, rng) -> Int[np.ndarray, " N"]:
-    """Indices with probability proportional to `weights`, never one of weight zero."""
-    candidates = np.flatnonzero(weights > 0)
-    ends = np.cumsum(weights[candidates])
-    drawn = np.searchsorted(ends, rng.random(count) * ends[-1], side="right")
-    return candidates[np.minimum(drawn, len(candidates) - 1)]
-
-
-def _uniform_barycentric(count, rng) -> Float[np.ndarray, "N 3"]:
-    """Uniform on a triangle: the square root makes up for the narrowing tip."""
-    root, v = np.sqrt(rng.random(count)), rng.random(count)
-    return np.stack([1 - root, root * (1 - v), root * v], axis=1)
 
 
 def _bytes(unit):

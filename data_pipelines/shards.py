@@ -2,16 +2,21 @@
 
 import functools
 import json
+import os
 import pathlib
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from etils import epath
 
-from data_pipelines import cache
+from data_pipelines import cache, job
 from data_pipelines.outcomes import MakeExamples, Outcome
+from data_pipelines.record_files import FILE_FORMAT
 from data_pipelines.views import REPORT_NAME, SPLITS, VERSION, Item, Options
+from pixel2mesh_jax.errors import InputError
 
 
 def features(
@@ -80,6 +85,26 @@ def _optional_features(options):
             encoding="zlib",
             doc="1 = inside; view volume, index order depth, row, column",
         )
+    if options.volume:
+        side = options.volume
+        found |= {
+            "placement": tensor(
+                shape=(5,), dtype=np.float32, doc="of the view volume, camera frame"
+            ),
+            "distances": tensor(
+                shape=(side, side, side),
+                dtype=np.int8,
+                encoding="zlib",
+                doc="signed distance in cells, truncated; index order row, column, "
+                "layer",
+            ),
+            "far_colors": tensor(
+                shape=(side, side, 3),
+                dtype=np.uint8,
+                encoding="zlib",
+                doc="sRGB of what the rays of the volume meet last",
+            ),
+        }
     if options.num_queries:
         spec = functools.partial(tensor, encoding="bytes")
         found |= {
@@ -101,7 +126,12 @@ class DeterministicWriter(tfds.core.ExampleWriter):
 
     def write(self, path, examples):
         canonical = ((key, _canonical(record)) for key, record in examples)
-        return super().write(path, canonical)
+        if "://" not in os.fspath(path):
+            return super().write(path, canonical)
+        with tempfile.TemporaryDirectory() as folder:  # array_record writes no URLs
+            shard = epath.Path(folder) / "shard"
+            super().write(shard, canonical)
+            shard.copy(path)
 
 
 def _canonical(record: bytes) -> bytes:
@@ -112,8 +142,14 @@ class ViewsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Writes finished objects of the cache to shards, or builds them on Apache Beam.
 
     A subclass lives beside the README.md and CITATIONS.bib that describe its data. It
-    is not registered with TFDS (`skip_registration`): if it were, `tfds.builder(name)`
-    would take size and categories from here instead of from the files.
+    is the part of `data_pipelines.build` that speaks to TFDS, and no data set that
+    `tfds build` or `tfds.load(download=True)` could make: `download_and_prepare` of a
+    builder that `build` has not prepared ends in an error that names the command. What
+    it has written, TFDS reads like any other data set: `tfds.data_source(name,
+    data_dir=...)` or `tfds.builder_from_directory`. (`tfds.load`, `as_dataset` are of
+    formats without random access.) It is not registered with TFDS
+    (`skip_registration`): if it were, `tfds.builder(name)` would take size and
+    categories from here instead of from the files.
 
     Attributes:
       HAS_DEPTH: the depth maps are measured or rendered, not all zero.
@@ -155,7 +191,21 @@ class ViewsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         self._make_examples, self._make_report = make_examples, make_report
         self._outcomes = list(outcomes)
         self._categories, self._options = categories, options or Options()
-        super().__init__(**kwargs)
+        super().__init__(file_format=FILE_FORMAT, **kwargs)
+
+    def download_and_prepare(self, **kwargs) -> None:
+        """Writes the data set; called by `data_pipelines.build` alone.
+
+        Raises:
+          InputError: nothing was prepared; the message names the command that does.
+        """
+        if self._make_report is None:
+            raise InputError(
+                f"The builder of '{self.name}' writes what data_pipelines.build has "
+                "rendered and checked, and does nothing alone. Build it with: "
+                f"{job.command(self.name, self._data_dir_root)}"
+            )
+        super().download_and_prepare(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -207,6 +257,8 @@ class ViewsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         self._write_report()
 
     def _write_report(self) -> None:
-        """Into the folder that TFDS renames at the end."""
+        """Into the folder that TFDS renames at the end, with what it tells of all."""
+        points = [outcome.points for outcome in self._outcomes]
+        self.info.metadata["max_points"] = max(points, default=0)
         report = json.dumps(self._make_report(self._outcomes), indent=2) + "\n"
         (self.data_path / REPORT_NAME).write_text(report)

@@ -23,8 +23,8 @@ from data_pipelines.orientation import Oriented, start_offset
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, voxels
 from pixel2mesh_jax.geometry import surface as surface_geometry
-from pixel2mesh_jax.io import raycast
 from pixel2mesh_jax.io.meshes import Surface
+from pixel2mesh_jax.rendering import raycast
 
 # Winding number at the boundary of the inside: half way from outside, 0, to inside, 1.
 INSIDE = 0.5

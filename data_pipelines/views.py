@@ -17,15 +17,16 @@ from data_pipelines import (
     orientation,
     render,
     solids,
+    volumes,
 )
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
-from pixel2mesh_jax.io import raycast
 from pixel2mesh_jax.io.meshes import Surface
+from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import Example, View
 
 # Of the records, for all data sets; the folder that holds the shards.
-VERSION = "1.0.0"
+VERSION = "2.0.0"
 # Beside the shards: what was built, from what, and what was skipped.
 REPORT_NAME = "build_report.json"
 SPLITS = ("train", "val", "test")
@@ -48,6 +49,7 @@ class Options(NamedTuple):
       estimator: network of `depth_estimation`, where `depth` is estimated.
       estimator_stamp: changes when the files of that network change.
       voxels: cells per side of the occupancy grid of a view; 0 = none.
+      volume: cells per side of the signed distances of a view; 0 = none.
       num_queries: points with signed distance per object; 0 = none.
       renderings: folder of pictures that come with the models; "" = the source.
       truncated: whether to take objects that the picture does not show completely.
@@ -67,6 +69,7 @@ class Options(NamedTuple):
     estimator: str = "none"
     estimator_stamp: str = ""
     voxels: int = 0
+    volume: int = 0
     num_queries: int = 0
     renderings: str = ""
     truncated: bool = False
@@ -168,12 +171,14 @@ def examples_of_pictures(
 
     Returns:
       One example per picture, in its camera frame, with normals that point outward;
-      voxels and signed distances if the options ask for them.
+      voxels, signed distances and view volumes if the options ask for them.
     """
     oriented = orientation.orient_outward(surface)
     rng = random_generator(options.seed, item.object_id, "points")
     samples = render.sample_surface(oriented.surface, options.num_points, rng)
-    solid = solids.make_solid(oriented) if options.voxels else None
+    wanted = options.voxels or options.volume
+    solid = solids.make_solid(oriented) if wanted else None
+    grid = volumes.make_grid(solid) if options.volume else None
     field = _field(oriented, item, options) if options.num_queries else None
     examples = []
     for picture in pictures:
@@ -185,9 +190,14 @@ def examples_of_pictures(
             object_id=item.object_id,
             view_index=picture.index,
         )
-        if solid is not None:
+        if options.voxels:
             voxels = _voxels(solid, picture, options.voxels)
             example = example._replace(voxels=voxels)
+        if grid is not None:
+            volume = volumes.target(
+                solid, grid, picture.view, transform, options.volume
+            )
+            example = example._replace(volume=volume)
         if field is not None:
             moved = field_samples.move_field(field, transform)
             example = example._replace(field=moved)

@@ -10,7 +10,6 @@ Writes comparison.html, comparison.csv and comparison.md.
 import argparse
 import json
 import pathlib
-import re
 import sys
 from collections.abc import Sequence
 
@@ -18,14 +17,15 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from pixel2mesh_jax import modes, run_tables, score_tables
+from pixel2mesh_jax import modes
 from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.command_line import Parser
 from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.evaluation import run_tables, score_tables
+from pixel2mesh_jax.evaluation.run_tables import Run
 from pixel2mesh_jax.report import comparison, held_out
 from pixel2mesh_jax.report.gallery import ReportSample
-from pixel2mesh_jax.run_tables import Run
-from pixel2mesh_jax.training import checkpoints
+from pixel2mesh_jax.training import run_folder
 
 DEFAULT_VIEWS = 6
 NAME = "comparison"  # of the files, without suffix
@@ -91,7 +91,7 @@ def load_runs(workdirs: Sequence[pathlib.Path]) -> list[Run]:
     folders = [pathlib.Path(workdir).resolve() for workdir in workdirs]
     if len(set(folders)) < 2 or len(set(folders)) < len(folders):
         raise InputError("Expected two or more different runs to compare.")
-    configs = [checkpoints.load_config(folder).to_dict() for folder in folders]
+    configs = [run_folder.load_config(folder).to_dict() for folder in folders]
     metrics = [_read_metrics(folder) for folder in folders]
     return list(map(Run, _names(folders), metrics, configs))
 
@@ -145,24 +145,15 @@ def _read_metrics(folder):
 
 def _samples(workdir, run, data_dir, num_views) -> list[ReportSample]:
     """What a run predicts for views that are evenly spread over the split."""
-    predict, config = _predictor(workdir, run)
+    trained = run_folder.load_run(workdir)
+    config = trained.config
     if data_dir is not None:
         config.data_dir = str(data_dir)
     dataset = modes.open_dataset(config)
     split = run.metrics["split"]
     batches = dataset.evaluate(split, num_views)
-    return held_out.report_samples(predict, batches, dataset.info.categories, split)
-
-
-def _predictor(workdir, run):
-    try:
-        return checkpoints.load_predictor(workdir)
-    except AttributeError as error:  # what ConfigDict raises
-        setting = re.search(r"\w+", str(error)).group()
-        raise InputError(
-            f"config.json of {run.name} lacks a setting that this version needs: "
-            f"{setting}. Add it, or compare without pictures: --views 0."
-        ) from error
+    categories = dataset.info.categories
+    return held_out.report_samples(trained.extract, batches, categories, split)
 
 
 def _check_same_views(runs, samples):

@@ -13,14 +13,23 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
-from pixel2mesh_jax import modes, reconstruct
+from pixel2mesh_jax import modes, processes
 from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.inference import reconstruct
 from pixel2mesh_jax.io import units
-from pixel2mesh_jax.training import devices
+from pixel2mesh_jax.training import run_folder
 
 MODES = ("train", "eval", "reconstruct", "import")
+SHARED_MODES = ("train", "eval")  # that several processes can do together
 BAD_INPUT = 2  # exit code
 EXAMPLES = {"config": "configs/rgbd.py:tiny", "workdir": "runs/rgbd"}
+# Evaluation and reconstruction take the config from the folder of the run.
+NEEDED = {
+    "train": ("config", "workdir"),
+    "import": ("config", "workdir"),
+    "eval": ("workdir",),
+    "reconstruct": ("workdir",),
+}
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file(
@@ -71,7 +80,8 @@ def run() -> None:
 def _parse(arguments):
     try:
         rest = FLAGS(arguments)
-        getattr(FLAGS.config, "inputs", None)  # raises if the file does not exist
+        if FLAGS.config is not None:
+            getattr(FLAGS.config, "inputs", None)  # raises if the file does not exist
         return rest
     except (
         flags.Error,
@@ -123,12 +133,14 @@ def main(arguments: list[str]) -> None:
     """Runs the mode that the flags ask for."""
     if len(arguments) > 1:
         raise InputError(f"Unexpected argument {arguments[1]!r}; see --help.")
-    for name, example in EXAMPLES.items():
+    for name in NEEDED[FLAGS.mode]:
         if getattr(FLAGS, name) is None:
+            example = EXAMPLES[name]
             raise InputError(f"--{name} is missing; for example --{name} {example}")
     logging.set_verbosity(logging.WARNING)  # Orbax and JAX tell every detail
     _keep_compiled_programs()
-    if FLAGS.config.get("distributed"):
+    config = _config_of_mode()
+    if config.get("distributed"):
         _join_processes()
     run_mode = {
         "train": modes.train,
@@ -136,8 +148,20 @@ def main(arguments: list[str]) -> None:
         "reconstruct": _reconstruct,
         "import": modes.import_weights,
     }
-    console = Console(quiet=not devices.is_first_process())
-    run_mode[FLAGS.mode](FLAGS.config, pathlib.Path(FLAGS.workdir), console)
+    console = Console(quiet=not processes.is_first_process())
+    run_mode[FLAGS.mode](config, pathlib.Path(FLAGS.workdir), console)
+
+
+def _config_of_mode():
+    """The experiment to train, or the run as it was trained."""
+    if FLAGS.mode in ("train", "import"):
+        return FLAGS.config
+    overrides = {}
+    if FLAGS.config is not None:
+        overrides = config_flags.get_override_values(FLAGS["config"])
+        for name in ("method", "inputs"):  # of another experiment than the run
+            overrides.setdefault(name, FLAGS.config[name])
+    return run_folder.use_config(FLAGS.workdir, overrides)
 
 
 def _keep_compiled_programs():
@@ -149,12 +173,12 @@ def _keep_compiled_programs():
 
 def _join_processes():
     """Before anything touches a device."""
-    if FLAGS.mode != "train":
+    if FLAGS.mode not in SHARED_MODES:
         raise InputError(
-            f"distributed=true is for --mode train; --mode {FLAGS.mode} runs in one "
-            "process."
+            f"distributed=true is for --mode {' and '.join(SHARED_MODES)}; "
+            f"--mode {FLAGS.mode} runs in one process."
         )
-    devices.join_processes()
+    processes.join_processes()
 
 
 def _reconstruct(config, workdir, console):

@@ -14,16 +14,15 @@ import ml_collections
 import numpy as np
 from rich.console import Console
 
-from pixel2mesh_jax import protocols
-from pixel2mesh_jax import reconstruct as reconstruction
+from pixel2mesh_jax import methods, processes
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import templates
+from pixel2mesh_jax.evaluation import depth_agreement, protocols
+from pixel2mesh_jax.evaluation import evaluate as evaluation
+from pixel2mesh_jax.inference import reconstruct as reconstruction
 from pixel2mesh_jax.io import units
-from pixel2mesh_jax.models.build import make_template
-from pixel2mesh_jax.report import depth_agreement, held_out, page, preview
-from pixel2mesh_jax.structures import Batch, Outputs
-from pixel2mesh_jax.training import checkpoints, loop, scalars, start
-from pixel2mesh_jax.training import evaluate as evaluation
+from pixel2mesh_jax.report import held_out, page, preview
+from pixel2mesh_jax.structures import Batch, Reconstruction
+from pixel2mesh_jax.training import loop, run_folder, scalars, start
 
 REPORT_SAMPLES = 6  # held-out views pictured in report.html
 
@@ -51,12 +50,14 @@ def train(
     config: ml_collections.ConfigDict, workdir: pathlib.Path, console: Console
 ) -> None:
     """Trains or goes on training. Raises InputError on a config or data of no use."""
-    dataset = open_dataset(config, needs=("points",))
+    dataset = open_dataset(config, fields=tuple(methods.make(config).fields))
     data = loop.Data(
         categories=dataset.info.categories,
         train=dataset.train,
         validate=lambda: dataset.evaluate("val", config.eval_limit),
-        num_validate=dataset.count("val", config.eval_limit),
+        num_validate=dataset.count("val", config.eval_limit)
+        if config.eval_every
+        else 0,
     )
     loop.train(config, workdir, data, draw=_draw, console=console)
 
@@ -66,20 +67,20 @@ def evaluate(
 ) -> None:
     """Scores the predictions for a split; without true shapes, their depth."""
     chosen = protocols.parse(config.eval.protocol)
-    predict, _ = checkpoints.load_predictor(workdir, config)
+    run = run_folder.load_run(workdir, config)
     dataset = open_dataset(config)
     split, limit = config.eval.split, config.eval.limit
     settings = {
-        "predict": predict,
+        "extract": run.extract,
         "batches": dataset.evaluate(split, limit),
         "categories": dataset.info.categories,
-        **_baseline(config),
+        "baselines": _baselines(run.method),
     }
     if not dataset.info.has_points:
         _check_measured(config, dataset.info)
-        run = depth_agreement.evaluate(**settings)
-        depth_agreement.write_scores(workdir, run)
-        depth_agreement.print_table(run, console)
+        scores = depth_agreement.evaluate(**settings)
+        depth_agreement.write_scores(workdir, scores)
+        depth_agreement.print_table(scores, console)
         return
     scores = evaluation.evaluate(
         **settings,
@@ -87,11 +88,14 @@ def evaluate(
         protocols=chosen,
         console=console,
     )
+    if not processes.is_first_process():
+        return
     metrics = {"dataset": config.dataset, "split": split, "limit": limit, **scores}
     evaluation.write_metrics(workdir, metrics)
     evaluation.print_table(metrics, console)
     shown = dataset.evaluate(split, REPORT_SAMPLES)
-    samples = held_out.report_samples(predict, shown, dataset.info.categories, split)
+    categories = dataset.info.categories
+    samples = held_out.report_samples(run.extract, shown, categories, split)
     _write_report(config, workdir, metrics, samples)
     _say(console, f"Wrote report.html and metrics.json, .csv, .md to {workdir}")
 
@@ -109,9 +113,9 @@ def reconstruct(
     """Pictures to mesh files; `options` are those of `reconstruct.reconstruct`."""
     if options.get("depth_unit") == units.INVERSE:
         _check_encoding(config)
-    predict, _ = checkpoints.load_predictor(workdir, config)
+    run = run_folder.load_run(workdir, config)
     written = reconstruction.reconstruct(
-        predict,
+        run.extract,
         source,
         output,
         image_size=config.image_size,
@@ -132,13 +136,13 @@ def import_weights(
 
 
 def open_dataset(
-    config: ml_collections.ConfigDict, needs: tuple[str, ...] = ()
+    config: ml_collections.ConfigDict, fields: tuple[str, ...] = ()
 ) -> Dataset:
     """The dataset of a config.
 
     Args:
       config: of the experiment.
-      needs: what it must have beside the inputs of the model.
+      fields: of `Batch` that training reads.
 
     Raises:
       InputError: it is not there, or lacks something.
@@ -147,8 +151,9 @@ def open_dataset(
 
     where = (config.dataset, config.data_dir)
     info = input_pipeline.dataset_info(*where)
-    needs = [*needs, *(name for name in config.inputs if name != "rgb")]
-    if config.model.vertex_colors:
+    needs = [name for name in config.inputs if name != "rgb"]
+    needs += [name for name in fields if name == "points"]
+    if config.loss.get("color", 0) > 0:
         needs.append("colors")
     input_pipeline.check_has(info, needs)
     if input_pipeline.choose_depth(info, config.depth_source) == "estimated":
@@ -167,6 +172,7 @@ def open_dataset(
             process_index=jax.process_index(),
             process_count=jax.process_count(),
             depth_source=config.depth_source,
+            fields=fields,
         )
 
     def eval_batches(split, limit):
@@ -182,13 +188,11 @@ def open_dataset(
     return Dataset(info, train_batches, eval_batches)
 
 
-def _baseline(config):
-    """The undeformed template, as arguments of an evaluation."""
-    template = make_template(config)
-    return {
-        "template_vertices": templates.finest_vertices(template),
-        "template_faces": np.asarray(template.levels[-1].faces),
-    }
+def _baselines(method):
+    """What costs no training, to be scored beside the predictions."""
+    if method.baseline is None:
+        return {}
+    return {"undeformed template": lambda batch, row: method.baseline.mesh}
 
 
 def _check_measured(config, info):
@@ -213,23 +217,21 @@ def _estimate(config, name):
 
 def _check_encoding(config):
     """Estimated depth knows no metres."""
-    if "depth" in config.inputs and config.model.depth_encoding != "disparity":
+    encoding = config.model.get("depth_encoding", "disparity")
+    if "depth" in config.inputs and encoding != "disparity":
         raise InputError(
-            f"model.depth_encoding {config.model.depth_encoding!r} needs depth in "
+            f"model.depth_encoding {encoding!r} needs depth in "
             "metres, which an estimate does not give; use 'disparity'"
         )
 
 
-def _draw(batch: Batch, outputs: Outputs) -> np.ndarray:
+def _draw(batch: Batch, found: Reconstruction) -> np.ndarray:
     """Strip of pictures of the first example of a batch."""
-    mesh = outputs.meshes[-1]
     return preview.preview(
         np.asarray(batch.rgb[0]),
         np.asarray(batch.depth[0]),
         np.asarray(batch.intrinsics[0]),
-        np.asarray(mesh.vertices[0]),
-        np.asarray(mesh.topology.faces),
-        None if mesh.colors is None else np.asarray(mesh.colors[0]),
+        *found.mesh,
     )
 
 

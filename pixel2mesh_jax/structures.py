@@ -13,13 +13,52 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Int8, UInt8
 
 Array = jax.Array | np.ndarray
 
 
+class VolumeTarget(NamedTuple):
+    """What is known of the view volume of one picture, on the host.
+
+    Attributes:
+      placement: of the volume, packed, see `geometry/frustum.py`.
+      distances: signed distance in cells, truncated, times 127 / truncation; index
+        order row, column, layer.
+      far_colors: sRGB of what the rays of the volume meet last.
+    """
+
+    placement: np.ndarray  # (5,) float32
+    distances: np.ndarray  # (R, R, L) int8
+    far_colors: np.ndarray  # (R, R, 3) uint8
+
+
+class VolumeOutputs(NamedTuple):
+    """What a network says about the view volume; see `geometry/frustum.py`.
+
+    Attributes:
+      placement: of the volume, packed; the truth in training.
+      distances: signed distance in cells.
+      base: the part of it that needs no network.
+      far_colors: sRGB in [0, 1] of what the rays meet last.
+      front: layer where the rays meet the object first, as a share of all layers.
+      near: where the first layer begins, in widths of an object at z = -1.
+      has_depth: 1 where the network was given a depth map, else 0.
+    """
+
+    placement: Float[Array, "B 5"]
+    distances: Float[Array, "B R R L"]
+    base: Float[Array, "B R R L"]
+    far_colors: Float[Array, "B R R 3"]
+    front: Float[Array, "B R R"]
+    near: Float[Array, " B"]
+    has_depth: Float[Array, " B"]
+
+
 class Batch(NamedTuple):
     """B views of objects; what `data_pipelines.input_pipeline` yields as numpy arrays.
+
+    Fields that nobody asked for are None; category and weight are always there.
 
     Attributes:
       rgb: colours in [0, 1], composited on white where the object is absent.
@@ -31,20 +70,32 @@ class Batch(NamedTuple):
       colors: surface colours (sRGB in [0, 1]) at `points`.
       category: index into the category names of the dataset.
       weight: 1 for a real example, 0 for one that only fills up the batch.
-      voxels: occupancy of the view volume, see `geometry/voxels.py`; None where it is
-        not known, and in training.
+      voxels: occupancy of the view volume, see `geometry/voxels.py`.
+      query_points: points around the shape in metres, camera frame.
+      query_distances: signed distances at `query_points` in metres, negative inside.
+      query_colors: colours (sRGB in [0, 1]) of the surface nearest to `query_points`.
+      placement: of the view volume, packed, see `geometry/frustum.py`.
+      distances: signed distances in its cells, truncated; as stored, times 127 over the
+        truncation. Index order row, column, layer.
+      far_colors: sRGB of what the rays of the volume meet last.
     """
 
-    rgb: Float[Array, "B H W 3"]
-    depth: Float[Array, "B H W"]
-    mask: Float[Array, "B H W"]
-    intrinsics: Float[Array, "B 3 3"]
-    points: Float[Array, "B P 3"]
-    normals: Float[Array, "B P 3"]
-    colors: Float[Array, "B P 3"]
+    rgb: Float[Array, "B H W 3"] | None
+    depth: Float[Array, "B H W"] | None
+    mask: Float[Array, "B H W"] | None
+    intrinsics: Float[Array, "B 3 3"] | None
+    points: Float[Array, "B P 3"] | None
+    normals: Float[Array, "B P 3"] | None
+    colors: Float[Array, "B P 3"] | None
     category: Int[Array, " B"]
     weight: Float[Array, " B"]
     voxels: Bool[Array, "B R R R"] | None = None
+    query_points: Float[Array, "B Q 3"] | None = None
+    query_distances: Float[Array, "B Q"] | None = None
+    query_colors: Float[Array, "B Q 3"] | None = None
+    placement: Float[Array, "B 5"] | None = None
+    distances: Float[Array, "B R R L"] | Int8[Array, "B R R L"] | None = None
+    far_colors: UInt8[Array, "B R R 3"] | None = None
 
 
 class MeshTopology(NamedTuple):
@@ -121,6 +172,38 @@ class Outputs(NamedTuple):
     depth: Float[Array, "B H W"] | None = None
 
 
+class HostMesh(NamedTuple):
+    """One triangle mesh on the host.
+
+    Attributes:
+      vertices: metres, in the frame of the reconstruction that it belongs to.
+      faces: rows of `vertices`, counter-clockwise seen from outside.
+      colors: sRGB in [0, 1] per vertex, or None.
+    """
+
+    vertices: Float[np.ndarray, "V 3"]
+    faces: Int[np.ndarray, "F 3"]
+    colors: Float[np.ndarray, "V 3"] | None = None
+
+
+class Reconstruction(NamedTuple):
+    """What a method makes of one view; all that evaluation, report and files see.
+
+    Attributes:
+      stages: coarse to fine; the last one is the result. Numbers of vertices and faces
+        may differ from stage to stage and from view to view.
+      frame: of the vertices; that of the batch unless somebody has moved them.
+    """
+
+    stages: tuple[HostMesh, ...]
+    frame: str = "camera"
+
+    @property
+    def mesh(self) -> HostMesh:
+        """The result."""
+        return self.stages[-1]
+
+
 class View(NamedTuple):
     """One picture of one object on the host, without ground truth.
 
@@ -177,6 +260,7 @@ class Example(NamedTuple):
       view_index: number of the view.
       voxels: occupancy of the view volume, see `geometry/voxels.py`; or None.
       field: signed distances around the shape, or None.
+      volume: signed distances in the view volume, or None.
     """
 
     view: View
@@ -186,3 +270,4 @@ class Example(NamedTuple):
     view_index: int
     voxels: np.ndarray | None = None  # (D, H, W) bool
     field: FieldSamples | None = None
+    volume: VolumeTarget | None = None

@@ -1,7 +1,8 @@
 """The floors of the house: who may import whom, found by reading every import.
 
-    main -> reconstruct, training -> models, objectives -> losses, metrics -> geometry
-    main -> data_pipelines -> io -> geometry          report -> metrics, io -> geometry
+    main -> modes -> training, evaluation, inference, report
+    training -> methods -> models, losses, weights -> geometry
+    evaluation, report, inference -> rendering, io -> geometry
     everybody -> structures, errors
 
 The core runs without TensorFlow, the mathematics without Flax, and pickles are read in
@@ -21,37 +22,32 @@ PACKAGES = FOLDERS[:3]
 # Part of the project -> the parts that it may import, besides itself.
 SCHEMA = {"structures", "errors"}
 GEOMETRY = SCHEMA | {"geometry"}
-SCORES = {"metrics", "protocols", "published", "score_tables", "run_tables"}
-OBJECTIVES = {"pixel2mesh_objective", "pixel2mesh2_objective", "mesh_rcnn_objective"}
-CORE = GEOMETRY | SCORES | {"losses", "objectives", "models"}
 FILES = {"atomic_files"}
-MODES = CORE | {"training", "io", "report", "reconstruct", "data_pipelines"}
+HOST = GEOMETRY | FILES | {"io", "rendering", "processes"}
+METHODS = GEOMETRY | {"io", "losses", "models", "weights"}
+MODES = HOST | METHODS | {"methods", "training", "evaluation", "report", "inference"}
 MAY_IMPORT = {
     "errors": set(),
     "structures": set(),
     "geometry": SCHEMA,
     "atomic_files": set(),
     "command_line": set(),
+    "processes": {"errors"},
     "io": GEOMETRY | FILES,
+    "rendering": GEOMETRY,
     "losses": GEOMETRY,
-    "metrics": GEOMETRY,
-    "protocols": GEOMETRY | {"metrics"},
-    "published": set(),
-    "score_tables": {"protocols", "published"},
-    "run_tables": SCHEMA | {"protocols", "score_tables"},
-    "stage_terms": GEOMETRY | {"losses"},
-    **dict.fromkeys(OBJECTIVES, GEOMETRY | {"losses", "stage_terms"}),
-    "objectives": GEOMETRY | OBJECTIVES | {"losses", "stage_terms"},
-    "models": GEOMETRY | {"io"},  # build.py: templates that are files
-    "weights": SCHEMA | {"io"},  # limits.py
-    "training": CORE | FILES | {"weights"},
-    "report": GEOMETRY | SCORES | FILES | {"io"},
-    "reconstruct": CORE | FILES | {"training", "io", "report"},
-    "data_pipelines": GEOMETRY | FILES | {"io", "command_line"},
-    "configs": SCHEMA,
-    "modes": MODES,
+    "models": GEOMETRY,
+    "weights": GEOMETRY | FILES | {"io"},
+    "methods": METHODS,
+    "evaluation": HOST,
+    "training": METHODS | FILES | {"methods", "evaluation", "processes"},
+    "report": HOST | {"evaluation"},
+    "inference": HOST | {"report"},
+    "data_pipelines": HOST | {"command_line"},
+    "configs": SCHEMA | {"methods"},
+    "modes": MODES | {"data_pipelines"},
     "main": MODES | {"modes"},
-    "compare": CORE | FILES | {"training", "report", "modes", "command_line"},
+    "compare": MODES | {"modes", "command_line"},
 }
 
 # Library -> where it may be imported. Everything else does without.
@@ -59,7 +55,7 @@ ONLY_IN = {
     "tensorflow": ("data_pipelines/",),
     "tensorflow_datasets": ("data_pipelines/",),
     "apache_beam": ("data_pipelines/",),
-    "flax": ("pixel2mesh_jax/models/", "pixel2mesh_jax/training/state.py"),
+    "flax": ("pixel2mesh_jax/models/", "pixel2mesh_jax/methods/"),
     "jraph": ("pixel2mesh_jax/geometry/graph.py",),
     "pickle": (),  # io/pickled_arrays.py parses without running
     "torch": (

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from pixel2mesh_jax import compare
 from pixel2mesh_jax.report import gallery
+from tests.evaluation.run_tables_test import make_run
 from tests.report.page_test import make_sample
-from tests.run_tables_test import make_run
 
 
 @pytest.fixture

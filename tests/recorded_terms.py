@@ -5,8 +5,8 @@ import functools
 import jax
 import numpy as np
 
-from pixel2mesh_jax import losses
 from pixel2mesh_jax.geometry.nearest import nearest_index
+from pixel2mesh_jax.losses import terms as losses
 
 
 def stage_terms(stage, vertices, rest, points, normals, level):

@@ -59,6 +59,17 @@ def test_files_of_other_kinds_are_counted(tmp_path):
     assert ignored == {".fbx": 2, "readme": 1}
 
 
+def test_links_keep_their_own_names(tmp_path):
+    """As in the caches of Hugging Face and DVC, whose files have no suffix."""
+    write_wedge(tmp_path / "a.glb")
+    (tmp_path / "a.glb").rename(tmp_path / "3f2a9c")
+    (tmp_path / "source" / "chair").mkdir(parents=True)
+    (tmp_path / "source" / "chair" / "a.glb").symlink_to(tmp_path / "3f2a9c")
+    (item,), _ = source.find_items(tmp_path / "source", Options())
+    (example,) = source.make_examples(item, Options(views=1, num_points=10))
+    assert example.object_id == "chair/a.glb"
+
+
 @pytest.mark.parametrize(("up", "axis"), [("y", 1), ("z", 2)])
 def test_up_axis(tmp_path, up, axis):
     """The long side of the wedge, along x, stays horizontal; the height is `axis`."""
@@ -87,7 +98,7 @@ def test_shards(tmp_path):
     assert build.main(arguments) == 0
     builder = tfds.builder_from_directory(tmp_path / "mesh_folder" / VERSION)
     assert "RGB-D views" in builder.info.description
-    (record,) = tfds.as_numpy(builder.as_dataset(split="test"))
+    (record,) = builder.as_data_source(split="test")
     assert record["rgba"].shape == (224, 224, 4)
     assert (record["colors"] == (60, 90, 200)).all()
     normals = record["normals"].astype(float)

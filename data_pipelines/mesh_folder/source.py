@@ -59,6 +59,6 @@ def _item(path, split, category):
         split=split or split_of(object_id),
         category=category,
         object_id=object_id,
-        files=(str(path.resolve()),),
+        files=(str(path.absolute()),),  # of a link, its own name and neighbours
         stamp=f"{status.st_size}-{status.st_mtime_ns}",
     )

@@ -82,13 +82,13 @@ def test_records_hold_what_the_files_hold(release, tmp_path):
     folder = run(release, tmp_path)
     builder = tfds.builder_from_directory(folder)
     offers = {"has_depth": False, "has_points": True, "has_colors": False}
-    assert builder.info.metadata == {**offers, "image_size": 137}
+    assert builder.info.metadata == {**offers, "image_size": 137, "max_points": 24}
     assert len(builder.info.features["category"].names) == 13
     assert len(builder.info.citation) > 100
     records = [
         record
         for split in builder.info.splits
-        for record in tfds.as_numpy(builder.as_dataset(split=split))
+        for record in builder.as_data_source(split=split)
     ]
     assert len(records) == 9
     for record in records:

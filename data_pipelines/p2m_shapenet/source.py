@@ -78,7 +78,7 @@ def _example(item, path):
 
 
 def _item(split, synset, model, paths):
-    files = tuple(str(path.resolve()) for path in paths)
+    files = tuple(str(path.absolute()) for path in paths)
     status = [os.stat(file) for file in files]
     return Item(
         split=split,

@@ -22,9 +22,10 @@ from PIL import Image
 from data_pipelines import alignment
 from data_pipelines.views import Picture
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import camera, canonical_view
-from pixel2mesh_jax.io import images, masks, meshes, raycast
+from pixel2mesh_jax.geometry import camera, object_crop
+from pixel2mesh_jax.io import images, masks, meshes
 from pixel2mesh_jax.io.meshes import Surface
+from pixel2mesh_jax.rendering import raycast
 
 SENSOR_WIDTH = 32.0  # mm; README of Pix3D
 # Largest deviation of `rot_mat` times its transpose from the identity.
@@ -45,7 +46,7 @@ class Pose(NamedTuple):
     rotation: Float[np.ndarray, "3 3"]
     translation: Float[np.ndarray, "3"]
     focal_length: float
-    box: canonical_view.Box
+    box: object_crop.Box
     size: tuple[int, int]
 
 
@@ -75,7 +76,7 @@ def check_pose(annotation: dict) -> Pose:
         rotation=rotation,
         translation=_numbers(annotation, "trans_mat", (3,)),
         focal_length=float(focal_length),
-        box=canonical_view.Box(int(left), int(top), int(right), int(bottom)),
+        box=object_crop.Box(int(left), int(top), int(right), int(bottom)),
         size=(int(width), int(height)),
     )
 
@@ -112,8 +113,8 @@ def picture(
     Raises:
       InputError: the model is behind the camera, or does not fit the mask.
     """
-    square = canonical_view.square_of_box(pose.box)
-    cut = _resized(canonical_view.cut(rgba, square), size)
+    square = object_crop.square_of_box(pose.box)
+    cut = _resized(object_crop.cut(rgba, square), size)
     cut[cut[..., 3] == 0] = 0
     intrinsics = crop_intrinsics(pose, square, size)
     transform = camera_from_object(surface, pose)
@@ -122,7 +123,7 @@ def picture(
         raise InputError("the model is beside or behind the camera")
     scene = raycast.make_scene(normalized.vertices, normalized.faces)
     view, silhouette = alignment.view_with_depth(cut, scene, transform, intrinsics)
-    photo = canonical_view.cut(np.ones(rgba.shape[:2], np.uint8), square)
+    photo = object_crop.cut(np.ones(rgba.shape[:2], np.uint8), square)
     silhouette &= _resized(photo, size, Image.Resampling.NEAREST) > 0
     alignment.check_overlap(alignment.overlap(cut[..., 3] > 0, silhouette))
     return Picture(view, transform, 0)
@@ -144,7 +145,7 @@ def camera_from_object(surface: Surface, pose: Pose) -> Float[np.ndarray, "4 4"]
 
 
 def crop_intrinsics(
-    pose: Pose, square: canonical_view.Square, size: int
+    pose: Pose, square: object_crop.Square, size: int
 ) -> Float[np.ndarray, "3 3"]:
     """Pinhole matrix of a square of the photo that was scaled to `size` pixels."""
     width, height = pose.size

@@ -55,7 +55,7 @@ def test_shards(tmp_path):
     assert build.main(["procedural_shapes", *arguments]) == 0
     builder = tfds.builder_from_directory(tmp_path / "procedural_shapes" / VERSION)
     assert builder.info.features["category"].names == list(families.CATEGORIES)
-    records = list(tfds.as_numpy(builder.as_dataset(split="test")))
+    records = list(builder.as_data_source(split="test"))
     assert {int(record["category"]) for record in records} == set(range(10))
     for record in records:
         assert record["depth"].max() > 0

@@ -14,8 +14,9 @@ from data_pipelines.datasets import dataset_info
 from data_pipelines.rgbd_folder import rgbd_folder_dataset_builder, source
 from data_pipelines.views import REPORT_NAME, VERSION, Options
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import camera, canonical_view
-from pixel2mesh_jax.io import depth_maps, raycast, views
+from pixel2mesh_jax.geometry import camera, object_crop
+from pixel2mesh_jax.io import depth_maps, views
+from pixel2mesh_jax.rendering import raycast
 
 # A camera with a long lens that sees a box of 20 cm, 1.5 m away and off its axis.
 SHAPE = (120, 160)
@@ -50,7 +51,7 @@ def run(folder, data_dir, *arguments):
 
 def records(data_dir):
     builder = tfds.builder_from_directory(data_dir / "rgbd_folder" / VERSION)
-    found = tfds.as_numpy(builder.as_dataset(split="test"))
+    found = builder.as_data_source(split="test")
     return builder.info, sorted(found, key=lambda record: record["object_id"])
 
 
@@ -112,12 +113,12 @@ def test_the_object_is_cut_out_and_moved_to_the_canonical_frame(tmp_path):
     mask = view.rgba[..., 3] > 127
     rows, columns = np.nonzero(mask)
     longest = max(np.ptp(rows), np.ptp(columns)) / 137
-    assert longest == pytest.approx(canonical_view.TARGET_FILL, abs=0.03)
+    assert longest == pytest.approx(object_crop.TARGET_FILL, abs=0.03)
     np.testing.assert_array_equal(
         view.rgba[60:70, 60:70, :3], [[(200, 30, 30)] * 10] * 10
     )
     median = np.median(view.depth[mask])
-    assert median == pytest.approx(canonical_view.CANONICAL_DEPTH, abs=0.01)
+    assert median == pytest.approx(object_crop.CANONICAL_DEPTH, abs=0.01)
     u, v = np.round(camera.project(points, view.intrinsics)).astype(int).T
     assert mask[v, u].mean() > 0.97
     seen = seen_points(view._asdict())
@@ -227,9 +228,7 @@ def test_records_do_not_depend_on_the_distance(tmp_path):
             example.surface.points, examples[0].surface.points, atol=2e-3
         )
         seen = example.view.depth[example.view.rgba[..., 3] > 127]
-        assert np.median(seen) == pytest.approx(
-            canonical_view.CANONICAL_DEPTH, abs=0.01
-        )
+        assert np.median(seen) == pytest.approx(object_crop.CANONICAL_DEPTH, abs=0.01)
 
 
 def test_depth_in_another_unit(tmp_path, caplog):
@@ -310,7 +309,7 @@ def test_sensor_depth_lies_on_the_true_surface(tmp_path, data_dir):
         )
         _, fitted = views.canonicalize(capture)
         seen, true = (
-            canonical_view.camera_from_canonical(points, fitted)
+            object_crop.camera_from_canonical(points, fitted)
             for points in (seen_points(record), record["points"])
         )
         assert np.median(distances(seen, true)) < 0.0015

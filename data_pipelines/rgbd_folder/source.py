@@ -12,17 +12,9 @@ import numpy as np
 from data_pipelines import folders, render
 from data_pipelines.views import Item, Options, random_generator
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import canonical_view
-from pixel2mesh_jax.io import (
-    cameras,
-    exif,
-    images,
-    meshes,
-    raycast,
-    sources,
-    units,
-    views,
-)
+from pixel2mesh_jax.geometry import object_crop
+from pixel2mesh_jax.io import cameras, exif, images, meshes, sources, units, views
+from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import Example, SurfaceSamples
 
 # The true shape, if it is known: camera frame of the picture, metres.
@@ -143,7 +135,7 @@ def _true_surface(mesh, read, square, fitted, item, options):
         return nothing
     surface = meshes.load_surface(mesh)
     upright = exif.turn_points(surface.vertices, read.orientation)
-    moved = canonical_view.canonical_from_camera(upright, fitted)
+    moved = object_crop.canonical_from_camera(upright, fitted)
     faces = surface.faces[:, ::-1] if exif.is_mirrored(read.orientation) else None
     moved_surface = surface._replace(
         vertices=moved, faces=surface.faces if faces is None else faces

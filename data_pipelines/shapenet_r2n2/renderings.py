@@ -11,8 +11,8 @@ from data_pipelines.shapenet_r2n2 import frames
 from data_pipelines.views import Item, Options, Picture, examples_of_pictures
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
-from pixel2mesh_jax.io import raycast
 from pixel2mesh_jax.io.meshes import Surface
+from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import Example, SurfaceSamples, View
 
 METADATA = "rendering_metadata.txt"

@@ -116,6 +116,45 @@ def sample_points(
     return points, face_normals(vertices, faces)[face]
 
 
+def draw_places(
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    num_points: int,
+    rng: np.random.Generator,
+) -> tuple[Int[np.ndarray, " N"], Float[np.ndarray, "N 3"]]:
+    """Places uniform in area, on the host: face numbers and barycentric weights.
+
+    Faces of zero area are never drawn.
+    """
+    areas = face_areas(vertices, faces)
+    candidates = np.flatnonzero(areas > 0)
+    ends = np.cumsum(areas[candidates])
+    drawn = np.searchsorted(ends, rng.random(num_points) * ends[-1], side="right")
+    face = candidates[np.minimum(drawn, len(candidates) - 1)]
+    # Uniform on a triangle: the square root makes up for the narrowing tip.
+    root, v = np.sqrt(rng.random(num_points)), rng.random(num_points)
+    return face, np.stack([1 - root, root * (1 - v), root * v], axis=1)
+
+
+def draw_points(
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    num_points: int,
+    rng: np.random.Generator,
+) -> tuple[Float[np.ndarray, "N 3"], Float[np.ndarray, "N 3"]]:
+    """Points uniform in area and the unit normals of their faces, on the host.
+
+    Nothing is compiled, whatever the number of vertices. A mesh without any area gives
+    its first vertex, with normals of zero.
+    """
+    vertices = np.asarray(vertices, np.float64)
+    if not np.any(face_areas(vertices, faces) > 0):
+        return np.tile(vertices[:1], (num_points, 1)), np.zeros((num_points, 3))
+    face, weights = draw_places(vertices, faces, num_points, rng)
+    points = np.einsum("nc,ncd->nd", weights, vertices[faces[face]])
+    return points, face_normals(vertices, faces)[face]
+
+
 def _draw_faces(key, areas, num_points):
     """Face numbers, in proportion to the areas."""
     cumulative = jnp.cumsum(jax.lax.stop_gradient(areas))

@@ -1,4 +1,4 @@
-"""Colours of a mesh file: trimesh visuals in, one flat table for every triangle out.
+"""Colours of a mesh: one flat table for all triangles.
 
 Every triangle gets corner colours and a texture; a plain one has a texture of a single
 white texel. All textures lie behind one another in one array, so that the colour of a
@@ -10,13 +10,12 @@ Transparency is ignored: every triangle is opaque.
 """
 
 import logging
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import trimesh
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 
 # Linear light of a surface whose file says nothing about colour: sRGB 0.6.
 GREY = 0.3185
@@ -56,40 +55,79 @@ def srgb_from_linear(light: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."
 _LINEAR_FROM_BYTE = linear_from_srgb(np.arange(256) / 255).astype(np.float32)
 
 
-def paint_from_mesh(
-    mesh: trimesh.Trimesh,
-    linear: bool,
-    missing: Mapping[str | None, str] = MappingProxyType({}),
+def paint_faces(
+    colors: Float[np.ndarray, "F 3 3"],
+    uv: Float[np.ndarray, "F 3 2"] | None = None,
+    number: Int[np.ndarray, " F"] | None = None,
+    pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]] = (),
 ) -> Paint:
-    """Colours of one mesh of a file; grey, with a warning, where a texture is lost.
+    """Paint of faces whose textures are numbered.
 
     Args:
-      mesh: as trimesh loaded it, with any visual.
-      linear: plain colours are linear light (glTF) instead of sRGB.
-      missing: material -> texture that does not exist, see `textures.missing_files`.
+      colors: linear RGB of the corners, a factor on the texture.
+      uv: u right, v up; by default, and where not finite, the face has no texture.
+      number: of the texture of every face, -1 for none.
+      pictures: the textures, sRGB, top row first.
     """
-    image = _image(mesh.visual)
+    if uv is None or number is None:
+        uv, number = np.zeros((len(colors), 3, 2)), np.full(len(colors), -1)
+    unknown = ~np.isfinite(colors).all(axis=(1, 2))
+    if unknown.any():
+        logger.warning(
+            "%d faces have a colour that is NaN: painted grey", unknown.sum()
+        )
+        colors = np.where(unknown[:, None, None], GREY, colors)
+    lost = ~np.isfinite(uv).all(axis=(1, 2))
+    number = np.where(lost, -1, number)
+    table = list(pictures)
+    if not table or (number < 0).any():  # the last one, of number -1
+        table.append(np.full((1, 1, 3), 255, np.uint8))
+    sizes = np.array([picture.shape[:2] for picture in table], np.int32)
+    rows = sizes.prod(axis=1, dtype=np.int64)
+    table_rows = np.column_stack([np.cumsum(rows) - rows, sizes])
+    return Paint(
+        colors.astype(np.float32),
+        np.where(lost[:, None, None], 0, uv).astype(np.float32),
+        table_rows[number].astype(np.int32),
+        np.concatenate([picture.reshape(-1, 3) for picture in table]),
+    )
+
+
+def paint_from_mesh(mesh: trimesh.Trimesh, linear: bool = False) -> Paint:
+    """Colours of a mesh made in memory, with any visual of trimesh.
+
+    Args:
+      mesh: a file that was only opened so far may be its texture; grey, with a
+        warning, if that is damaged.
+      linear: plain colours are linear light instead of sRGB.
+    """
+    image, uv = _image(mesh.visual), getattr(mesh.visual, "uv", None)
     pixels = None if image is None else _decoded(image)
-    uv, texels, size = _corner_texture(mesh, pixels)
     colors = _corner_colors(mesh, linear)
-    if pixels is None and (image is not None or _is_missing(mesh.visual, missing)):
+    if pixels is None and image is not None:
         colors = np.full_like(colors, GREY)
-    texture = np.tile(np.array([0, *size], np.int32), (len(mesh.faces), 1))
-    return Paint(colors.astype(np.float32), uv.astype(np.float32), texture, texels)
+    if pixels is None or uv is None:
+        return paint_faces(colors)
+    return paint_faces(colors, uv[mesh.faces], np.zeros(len(mesh.faces), int), [pixels])
 
 
-def join(paints: list[Paint]) -> Paint:
-    """Colours of several meshes whose faces are concatenated in this order."""
-    offsets = np.cumsum([0] + [len(paint.texels) for paint in paints[:-1]])
+def join(paints: Sequence[Paint]) -> Paint:
+    """Colours of several meshes whose faces are concatenated in this order.
+
+    Textures that are one array are kept once.
+    """
+    tables = {id(paint.texels): paint.texels for paint in paints}
+    ends = np.cumsum([len(texels) for texels in tables.values()])
+    starts = dict(zip(tables, [0, *ends], strict=False))
     textures = [
-        paint.face_texture + np.array([offset, 0, 0], np.int32)
-        for paint, offset in zip(paints, offsets, strict=True)
+        paint.face_texture + np.array([starts[id(paint.texels)], 0, 0], np.int32)
+        for paint in paints
     ]
     return Paint(
         np.concatenate([paint.corner_colors for paint in paints]),
         np.concatenate([paint.corner_uv for paint in paints]),
         np.concatenate(textures).astype(np.int32),
-        np.concatenate([paint.texels for paint in paints]),
+        np.concatenate(list(tables.values())),
     )
 
 
@@ -123,17 +161,36 @@ def _interpolated(corners, triangle, weights):
 
 
 def vertex_visual(
-    colors: UInt8[np.ndarray, "V 3"] | Float[np.ndarray, "V 3"], linear: bool
+    colors: UInt8[np.ndarray, "V 3"] | Float[np.ndarray, "V 3"],
 ) -> trimesh.visual.ColorVisuals:
-    """What trimesh writes for sRGB vertex colours (uint8, or float in [0, 1]).
-
-    `linear` is for formats that store linear light (glTF).
-    """
-    unit = _unit(colors)
-    unit = linear_from_srgb(unit) if linear else unit
+    """What trimesh writes for sRGB vertex colours (uint8, or float in [0, 1])."""
+    unit = unit_interval(colors)
     return trimesh.visual.ColorVisuals(
         vertex_colors=np.round(unit * 255).astype(np.uint8)
     )
+
+
+def gltf_visual(
+    colors: UInt8[np.ndarray, "V 3"] | Float[np.ndarray, "V 3"] | None,
+) -> trimesh.visual.TextureVisuals:
+    """A matt material, and sRGB vertex colours as linear light, for glTF.
+
+    Without a material, glTF means bare metal, which viewers without an environment show
+    black.
+    """
+    light = GREY if colors is None else 1.0
+    material = trimesh.visual.material.PBRMaterial(
+        name="matt",
+        baseColorFactor=[light, light, light, 1.0],
+        metallicFactor=0.0,
+        roughnessFactor=1.0,
+    )
+    visual = trimesh.visual.TextureVisuals(material=material)
+    if colors is not None:
+        linear = linear_from_srgb(unit_interval(colors))
+        opaque = np.concatenate([linear, np.ones((len(linear), 1))], axis=1)
+        visual.vertex_attributes["color"] = np.round(opaque * 255).astype(np.uint8)
+    return visual
 
 
 def _corner_colors(mesh, linear):
@@ -144,12 +201,12 @@ def _corner_colors(mesh, linear):
         corners *= _factor(visual.material)
         color = visual.vertex_attributes.get("color")
         if color is not None:
-            corners *= _unit(color)[:, :3][mesh.faces]
+            corners *= unit_interval(color)[:, :3][mesh.faces]
         return corners
     if visual.kind == "vertex":
-        colors = _unit(visual.vertex_colors)[:, :3][mesh.faces]
+        colors = unit_interval(visual.vertex_colors)[:, :3][mesh.faces]
     elif visual.kind == "face":
-        colors = np.repeat(_unit(visual.face_colors)[:, None, :3], 3, axis=1)
+        colors = np.repeat(unit_interval(visual.face_colors)[:, None, :3], 3, axis=1)
     else:
         return corners * GREY
     return colors if linear else linear_from_srgb(colors)
@@ -161,20 +218,11 @@ def _factor(material):
         factor = material.baseColorFactor
         if factor is None:
             return GREY if material.baseColorTexture is None else 1.0
-        return _unit(factor)[:3]
+        return unit_interval(factor)[:3]
     if getattr(material, "image", None) is not None:
         return 1.0  # OBJ viewers ignore Kd under map_Kd, which exporters leave black
     diffuse = getattr(material, "diffuse", None)
-    return GREY if diffuse is None else linear_from_srgb(_unit(diffuse)[:3])
-
-
-def _corner_texture(mesh, pixels):
-    """Texture coordinates of the corners, texels and (height, width)."""
-    no_uv = np.zeros((len(mesh.faces), 3, 2))
-    uv = getattr(mesh.visual, "uv", None)
-    if pixels is None or uv is None or not np.isfinite(uv).all():
-        return no_uv, np.full((1, 3), 255, np.uint8), (1, 1)
-    return uv[mesh.faces], pixels.reshape(-1, 3), pixels.shape[:2]
+    return GREY if diffuse is None else linear_from_srgb(unit_interval(diffuse)[:3])
 
 
 def _decoded(image):
@@ -186,13 +234,6 @@ def _decoded(image):
         return None
 
 
-def _is_missing(visual, missing):
-    if visual.kind != "texture" or visual.material.name not in missing:
-        return False
-    logger.warning("texture %s is missing: painted grey", missing[visual.material.name])
-    return True
-
-
 def _image(visual):
     if visual.kind != "texture":
         return None
@@ -200,8 +241,8 @@ def _image(visual):
     return getattr(visual.material, "image", None) if texture is None else texture
 
 
-def _unit(color):
-    """Colours as float in [0, 1] whatever the integer type of the file."""
+def unit_interval(color: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Colours as float in [0, 1]: integers are shares of their largest value."""
     color = np.asarray(color)
     if np.issubdtype(color.dtype, np.integer):
         return color / np.iinfo(color.dtype).max

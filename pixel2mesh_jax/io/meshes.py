@@ -1,9 +1,13 @@
-"""Mesh files <-> arrays, on the host, through trimesh."""
+"""Mesh files <-> arrays, on the host.
 
+Each format has a reader beside this file, which gives vertices, triangles and paint;
+STL goes through trimesh. What a file may ask for is bounded in `mesh_limits.py`.
+"""
+
+import io
+import logging
 import os
 import pathlib
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -14,14 +18,17 @@ from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.geometry import surface as surface_geometry
-from pixel2mesh_jax.io import materials, textures
+from pixel2mesh_jax.io import gltf_scene, materials, mesh_limits, obj, off, ply
+from pixel2mesh_jax.io.mesh_limits import validate
 
 LOAD_SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
 SAVE_SUFFIXES = (".obj", ".ply", ".glb")
-# Formats whose plain colours are linear light.
-_LINEAR_SUFFIXES = (".glb", ".gltf")
 # Object frame (y up) from a z-up file: the top stays up, the front looks to +z.
 _Y_UP_FROM_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+_NO_TRIANGLES = "holds no triangles"
+
+logger = logging.getLogger(__name__)
+trimesh_log = logging.getLogger("trimesh")
 
 
 class Surface(NamedTuple):
@@ -39,14 +46,15 @@ class Surface(NamedTuple):
 
 
 def load_surface(path: str | os.PathLike) -> Surface:
-    """Reads all triangle meshes of a file as one, with transforms and materials.
+    """Reads all triangles of a file as one surface, with transforms and materials.
 
     Args:
-      path: a file with one of `LOAD_SUFFIXES`.
+      path: a file with one of `LOAD_SUFFIXES`; of a link, its own name and neighbours
+        count and not those of its target.
 
     Raises:
-      InputError: missing, unreadable, without triangles, or not a surface (see
-        `validate`); the message starts with the file name.
+      InputError: missing, unreadable, without triangles, not a surface (see
+        `validate`), or beyond `mesh_limits`; the message starts with the file name.
     """
     path = pathlib.Path(path)
     if path.suffix.lower() not in LOAD_SUFFIXES:
@@ -55,71 +63,44 @@ def load_surface(path: str | os.PathLike) -> Surface:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        scene = trimesh.load_scene(path, process=False)
-        missing = textures.missing_files(path)
-    except Exception as error:  # readers of foreign files raise anything
-        raise InputError(f"{path}: cannot be read: {_reason(error)}") from error
-    linear = path.suffix.lower() in _LINEAR_SUFFIXES
-    try:
-        return surface_from_scene(scene, linear, missing)
+        return _checked(Surface(*READERS[path.suffix.lower()](path)))
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{path}: {_line(error)}") from error
+    except Exception as error:  # what foreign files contain raises anything
+        reason = _line(f"{type(error).__name__}: {error}")
+        raise InputError(f"{path}: cannot be read: {reason}") from error
 
 
-def surface_from_scene(
-    scene: trimesh.Scene,
-    linear: bool = False,
-    missing: Mapping[str | None, str] = MappingProxyType({}),
-) -> Surface:
+def surface_from_scene(scene: trimesh.Scene, linear: bool = False) -> Surface:
     """Joins the triangle meshes of a scene in the frame of the scene.
 
     Args:
       scene: any number of instances of meshes; lines and points are left out.
-      linear: plain colours are linear light, as in glTF.
-      missing: textures that are not there, see `textures.missing_files`.
+      linear: plain colours are linear light.
 
     Raises:
       InputError: see `validate`.
     """
-    vertices, faces, paints, count = [], [], [], 0
-    for transform, mesh in _instances(scene):
+    vertices, faces, paints, known, count = [], [], [], {}, 0
+    for transform, name, mesh in _instances(scene):
         validate(mesh.vertices, mesh.faces)
         vertices.append(camera.transform_points(mesh.vertices, transform))
+        if name not in known:
+            known[name] = materials.paint_from_mesh(mesh, linear)
         mirrored = np.linalg.det(transform[:3, :3]) < 0
-        paint = materials.paint_from_mesh(mesh, linear, missing)
-        paints.append(_reversed(paint) if mirrored else paint)
+        paints.append(_reversed(known[name]) if mirrored else known[name])
         faces.append((mesh.faces[:, ::-1] if mirrored else mesh.faces) + count)
         count += len(mesh.vertices)
     if not faces:
-        kinds = sorted({type(part).__name__ for part in scene.geometry.values()})
-        raise InputError(
-            f"holds no triangles (it holds {', '.join(kinds) or 'nothing'})"
-        )
-    joined = Surface(
-        np.concatenate(vertices).astype(np.float64),
-        np.concatenate(faces).astype(np.int32),
-        materials.join(paints),
+        raise InputError(_NO_TRIANGLES)
+    return _checked(
+        Surface(np.concatenate(vertices), np.concatenate(faces), materials.join(paints))
     )
-    if not surface_geometry.face_areas(joined.vertices, joined.faces).sum() > 0:
-        raise InputError("has no area: every triangle is degenerate")
-    return joined
 
 
 def surface_from_mesh(mesh: trimesh.Trimesh) -> Surface:
     """A mesh made in memory; colours are sRGB. Raises InputError as `validate`."""
     return surface_from_scene(trimesh.Scene(mesh))
-
-
-def validate(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -> None:
-    """Raises InputError unless vertices are finite and faces point to them."""
-    if not np.isfinite(vertices).all():
-        bad = int((~np.isfinite(vertices)).any(axis=1).sum())
-        raise InputError(f"{bad} of {len(vertices)} vertices are NaN or infinite")
-    if len(faces) and (faces.min() < 0 or faces.max() >= len(vertices)):
-        raise InputError(
-            f"faces refer to vertices {faces.min()} to {faces.max()}, "
-            f"the file has {len(vertices)}"
-        )
 
 
 def normalize(
@@ -186,22 +167,62 @@ def save_mesh(
         valid = ", ".join(SAVE_SUFFIXES)
         raise InputError(f"{path}: cannot write this type; known types are {valid}")
     validate(np.asarray(vertices), np.asarray(faces))
-    visual = None
-    if colors is not None:
-        linear = path.suffix.lower() in _LINEAR_SUFFIXES
-        visual = materials.vertex_visual(np.asarray(colors), linear)
+    colors = None if colors is None else np.asarray(colors)
+    if path.suffix.lower() == ".glb":
+        visual, options = materials.gltf_visual(colors), {"include_normals": True}
+    else:
+        visual = None if colors is None else materials.vertex_visual(colors)
+        options = {}
     mesh = trimesh.Trimesh(vertices, faces, visual=visual, process=False)
-    content = mesh.export(file_type=path.suffix.lower()[1:])
+    content = mesh.export(file_type=path.suffix.lower()[1:], **options)
     write_atomically(path, content if isinstance(content, bytes) else content.encode())
 
 
+def _checked(surface):
+    """A surface with triangles that have an area, in the types of `Surface`."""
+    if not len(surface.faces):
+        raise InputError(_NO_TRIANGLES)
+    mesh_limits.check_counts(len(surface.vertices), len(surface.faces))
+    validate(surface.vertices, surface.faces)
+    surface = surface._replace(
+        vertices=np.asarray(surface.vertices, np.float64),
+        faces=np.asarray(surface.faces, np.int32),
+    )
+    if not surface_geometry.face_areas(surface.vertices, surface.faces).sum() > 0:
+        raise InputError("has no area: every triangle is degenerate")
+    return surface
+
+
+def _read_stl(path):
+    """Through trimesh, whose warnings become ours."""
+    file = io.BytesIO(mesh_limits.read_bytes(path))
+    relay = _Relay()
+    trimesh_log.addHandler(relay)
+    try:
+        return surface_from_scene(
+            trimesh.load_scene(file, file_type="stl", process=False)
+        )
+    finally:
+        trimesh_log.removeHandler(relay)
+
+
+class _Relay(logging.Handler):
+    """Says again what another library warns of, for the report of a build."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+
+    def emit(self, record):
+        logger.log(record.levelno, "%s", record.getMessage())
+
+
 def _instances(scene):
-    """(transform, mesh) of every node that shows a triangle mesh, by name."""
+    """(transform, name, mesh) of every node that shows a triangle mesh, by name."""
     for node in sorted(scene.graph.nodes_geometry):  # readers differ in their order
         transform, name = scene.graph[node]
         mesh = scene.geometry[name]
         if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces):
-            yield transform, mesh
+            yield transform, name, mesh
 
 
 def _reversed(paint):
@@ -210,6 +231,13 @@ def _reversed(paint):
     )
 
 
-def _reason(error):
-    """One line that says what a foreign exception says."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+def _line(text):
+    """One line of whatever text."""
+    return " ".join(str(text).split())
+
+
+# Suffix -> reader of vertices, faces and paint.
+READERS = {
+    **{".glb": gltf_scene.read, ".gltf": gltf_scene.read, ".obj": obj.read},
+    **{".ply": ply.read, ".off": off.read, ".stl": _read_stl},
+}

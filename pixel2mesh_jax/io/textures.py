@@ -1,76 +1,128 @@
-"""Textures that a mesh file names and that are not there.
+"""Textures that a mesh file names or holds: found, decoded once, within limits.
 
-Readers of mesh files leave such a material its plain colour, which exporters set to
-black or white under a texture: the object would silently have a wrong colour.
+A material whose texture is lost is painted grey: exporters set its plain colour to
+black or white, so the object would silently have a wrong colour.
 """
 
-import json
+import functools
+import io
 import logging
+import os
 import pathlib
-import re
-import urllib.parse
+import warnings
+from collections.abc import Hashable
 
-# A line of an OBJ or MTL file: keyword, then a file name that may hold spaces.
-_MATERIAL_FILE = re.compile(rb"^[ \t]*mtllib[ \t]+(.+?)[ \t\r]*$", re.MULTILINE)
-_MATERIAL = re.compile(r"^\s*newmtl\s+(.+?)\s*$", re.IGNORECASE)
-_TEXTURE = re.compile(r"^\s*map_Kd\s+(.+?)\s*$", re.IGNORECASE)
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, UnidentifiedImageError
+
+from pixel2mesh_jax.io import mesh_limits
+
+# What Pillow may decode; others of its formats start programs (EPS) or hold scenes.
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TGA", "GIF", "TIFF", "DDS", "PPM")
+# Number of the texture of a face that has none.
+NO_TEXTURE = -1
 
 logger = logging.getLogger(__name__)
 
 
-def missing_files(path: pathlib.Path) -> dict[str | None, str]:
-    """Base colour textures that do not exist.
+class Textures:
+    """The textures of one object; those that many parts share are decoded once.
 
-    Warns of material files that do not exist: readers then paint everything grey.
+    Attributes:
+      pictures: sRGB, top row first; `add` returns their places.
+    """
+
+    def __init__(self):
+        self.pictures: list[UInt8[np.ndarray, "_ _ 3"]] = []
+        self._numbers, self._texels = {}, 0
+
+    def add(
+        self, key: Hashable, content: pathlib.Path | bytes | None, name: str
+    ) -> int:
+        """Number of a texture; `NO_TEXTURE`, with a warning, where it is lost.
+
+        Args:
+          key: equal for equal textures.
+          content: a picture file or what it holds; None if there is none.
+          name: for the warning.
+        """
+        if key not in self._numbers:
+            picture = None
+            if content is None:
+                logger.warning("texture %s is missing: painted grey", name)
+            else:
+                picture = self._decoded(content, name)
+            self._numbers[key] = NO_TEXTURE if picture is None else len(self.pictures)
+            if picture is not None:
+                self.pictures.append(picture)
+        return self._numbers[key]
+
+    def _decoded(self, content, name):
+        source = io.BytesIO(content) if isinstance(content, bytes) else content
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                with Image.open(source, "r", _formats()) as image:
+                    return self._within_limits(image, name)
+        except (*UNDECODABLE, UnidentifiedImageError) as error:
+            logger.warning("a texture cannot be decoded (%s): painted grey", error)
+            return None
+
+    def _within_limits(self, image, name):
+        pixels = image.width * image.height
+        room = min(
+            mesh_limits.MAX_TEXTURE_PIXELS, mesh_limits.MAX_TEXELS - self._texels
+        )
+        if pixels > room:
+            logger.warning(
+                "texture %s has %d x %d pixels, which is more than the %d that are "
+                "left: painted grey",
+                *(name, image.width, image.height, room),
+            )
+            return None
+        self._texels += pixels
+        if image.mode.startswith("I"):  # 16 bits, which Pillow would cut at 255
+            grey = np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8)
+            return np.repeat(grey[..., None], 3, axis=2)
+        return np.asarray(image.convert("RGB"))
+
+
+@functools.cache
+def _formats():
+    """Those of `FORMATS` that this Pillow knows; it stumbles over others."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+# What Pillow raises for damaged pictures.
+UNDECODABLE = (
+    *(OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError),
+    *(IndexError, KeyError, TypeError, AttributeError, NotImplementedError),
+    Image.DecompressionBombError,
+)
+
+
+def beside(path: pathlib.Path, name: str) -> pathlib.Path | None:
+    """The file that a mesh file means by a name; None if there is none.
+
+    Backslashes part folders, as on Windows. Files outside of the folder of the mesh
+    file and the one above it are not looked at: of an absolute path, or one that leads
+    further up, only the file name counts. Links are followed.
 
     Args:
-      path: a mesh file that can be read; all but OBJ and glTF hold their colours.
-
-    Returns:
-      Name of the material (None: it has no name) -> file name of its texture.
+      path: of the mesh file; of a link, the link and not its target.
+      name: relative to the folder of `path`.
     """
-    readers = {".obj": _missing_of_obj, ".gltf": _missing_of_gltf}
-    reader = readers.get(path.suffix.lower())
-    return {} if reader is None else reader(path)
-
-
-def _missing_of_obj(path):
-    missing = {}
-    for name in _MATERIAL_FILE.findall(path.read_bytes()):
-        name = name.decode(errors="replace")
-        file = _beside(path, name)
-        if file.is_file():
-            missing |= _missing_of_materials(file)
-        else:
-            logger.warning("material file %s is missing: painted grey", name)
-    return missing
-
-
-def _missing_of_materials(path):
-    material, missing = None, {}
-    for line in path.read_text(errors="replace").splitlines():
-        if match := _MATERIAL.match(line):
-            material = match[1]
-        elif match := _TEXTURE.match(line):
-            if not _beside(path, match[1]).is_file():
-                missing[material] = match[1]
-    return missing
-
-
-def _missing_of_gltf(path):
-    content, missing = json.loads(path.read_text(encoding="utf-8")), {}
-    textures, images = content.get("textures", []), content.get("images", [])
-    for material in content.get("materials", []):
-        texture = material.get("pbrMetallicRoughness", {}).get("baseColorTexture")
-        if texture is None:
-            continue
-        image = textures[texture["index"]].get("source")
-        uri = "" if image is None else images[image].get("uri", "")
-        name = urllib.parse.unquote(uri)
-        if name and not uri.startswith("data:") and not _beside(path, name).is_file():
-            missing[material.get("name")] = name
-    return missing
-
-
-def _beside(path, name):
-    return path.parent / name.replace("\\", "/")
+    if "\0" in name:
+        return None
+    parts = pathlib.PurePosixPath(os.path.normpath(name.replace("\\", "/"))).parts
+    above = sum(part == ".." for part in parts)
+    drive = bool(parts) and (parts[0].startswith("/") or parts[0].endswith(":"))
+    if drive or above > mesh_limits.FOLDERS_ABOVE:
+        parts = parts[-1:]
+    try:
+        file = path.parent.joinpath(*parts)
+        return file if file.is_file() else None
+    except (OSError, ValueError):  # a name that no file can have
+        return None

@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import camera, canonical_view
+from pixel2mesh_jax.geometry import camera, object_crop
 from pixel2mesh_jax.geometry.depth import depth_from_relative
 from pixel2mesh_jax.io import (
     cameras,
@@ -140,21 +140,21 @@ def load_capture(
 def distance_and_size(view: View) -> tuple[float, float]:
     """Of what is seen of an object with depth: median distance, diagonal; metres."""
     inside = view.rgba[..., 3] >= images.OPAQUE_LEVEL
-    distance = canonical_view.object_depth(view.depth, inside)
-    box = canonical_view.object_box(inside)
+    distance = object_crop.object_depth(view.depth, inside)
+    box = object_crop.object_box(inside)
     width = (box.right - box.left) / view.intrinsics[0, 0]
     height = (box.bottom - box.top) / view.intrinsics[1, 1]
     return distance, distance * float(np.hypot(width, height))
 
 
-def cut(view: View, square: canonical_view.Square) -> View:
+def cut(view: View, square: object_crop.Square) -> View:
     """The part of a view inside a square; transparent beyond the picture."""
     estimated = view.estimated
     return View(
-        canonical_view.cut(view.rgba, square),
-        canonical_view.cut(view.depth, square),
+        object_crop.cut(view.rgba, square),
+        object_crop.cut(view.depth, square),
         camera.crop_intrinsics(view.intrinsics, square.left, square.top),
-        None if estimated is None else canonical_view.cut(estimated, square),
+        None if estimated is None else object_crop.cut(estimated, square),
     )
 
 
@@ -177,7 +177,7 @@ def shrink(view: View, factor: int) -> View:
 
 def canonicalize(
     view: View, fit: str = "auto"
-) -> tuple[View, canonical_view.CanonicalView | None]:
+) -> tuple[View, object_crop.CanonicalView | None]:
     """Makes a view square, and like the views of the training data.
 
     Args:
@@ -186,35 +186,33 @@ def canonicalize(
         "auto" (if it is elsewhere), "always", "never".
 
     Returns:
-      The square view, whose object is `canonical_view.CANONICAL_DEPTH` away if it has
+      The square view, whose object is `object_crop.CANONICAL_DEPTH` away if it has
       depth; and the map back to the original one, or None if the camera frame is still
       that of the view.
     """
     height, width = view.depth.shape
     mask = view.rgba[..., 3] >= images.OPAQUE_LEVEL
-    box = canonical_view.object_box(mask)
-    square = canonical_view.square_of_image((height, width))
-    moved = canonical_view.Box(
-        *np.subtract(box, (square.left, square.top) * 2).tolist()
-    )
+    box = object_crop.object_box(mask)
+    square = object_crop.square_of_image((height, width))
+    moved = object_crop.Box(*np.subtract(box, (square.left, square.top) * 2).tolist())
     whole = camera.crop_intrinsics(view.intrinsics, square.left, square.top)
-    typical = canonical_view.is_canonical(moved, square.side, whole)
+    typical = object_crop.is_canonical(moved, square.side, whole)
     kept = fit == "never" or (fit == "auto" and typical)
     if not kept:
-        square = canonical_view.square_of_box(box)
+        square = object_crop.square_of_box(box)
     if (factor := square.side // limits.MAX_SQUARE) > 1:
         return canonicalize(shrink(view, factor), "never" if kept else "always")
-    depth = canonical_view.object_depth(view.depth, mask)
+    depth = object_crop.object_depth(view.depth, mask)
     close = cut(view, square)
     if kept and depth is None:
         return close, None
     if kept:
-        fitted = canonical_view.keep(square, view.intrinsics, depth)
+        fitted = object_crop.keep(square, view.intrinsics, depth)
     else:
-        fitted = canonical_view.fit(square, view.intrinsics, depth)
+        fitted = object_crop.fit(square, view.intrinsics, depth)
     return (
         close._replace(
-            depth=canonical_view.canonical_depth(close.depth, fitted),
+            depth=object_crop.canonical_depth(close.depth, fitted),
             intrinsics=camera.crop_intrinsics(fitted.lens, square.left, square.top),
         ),
         fitted,
@@ -343,7 +341,7 @@ def _camera(intrinsics):
 def _matrix(known, shape, tag):
     """Intrinsics of the upright picture of (height, width) `shape`."""
     if known is None:
-        square = canonical_view.square_of_image(shape)
+        square = object_crop.square_of_image(shape)
         lens = camera.r2n2_intrinsics(square.side)
         return camera.crop_intrinsics(lens, -square.left, -square.top)
     height, width = shape

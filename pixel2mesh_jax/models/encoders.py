@@ -175,12 +175,15 @@ class ResNet(nn.Module):
       block: `BasicBlock` or `BottleneckBlock`.
       width: factor on all channel counts; 1 is the published network.
       dtype: of the computation; parameters and statistics are float32.
+      axis_name: of the devices whose examples are normalised together in training,
+        inside a `shard_map`; None: each caller for itself.
     """
 
     stage_sizes: Sequence[int]
     block: type[nn.Module]
     width: float | int = 1.0
     dtype: DTypeLike = jnp.float32
+    axis_name: str | None = None
 
     @nn.compact
     def __call__(
@@ -195,6 +198,7 @@ class ResNet(nn.Module):
             epsilon=1e-5,
             momentum=0.9,
             dtype=self.dtype,
+            axis_name=self.axis_name,
         )
         x = nn.relu(norm(name="bn1")(conv(width, 7, 2, name="conv1")(image)))
         x = nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))

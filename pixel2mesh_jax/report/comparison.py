@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pixel2mesh_jax import protocols, run_tables
 from pixel2mesh_jax.atomic_files import write_atomically
-from pixel2mesh_jax.report import gallery, html_page, pictures, splats
-from pixel2mesh_jax.run_tables import Run, Table
+from pixel2mesh_jax.evaluation import protocols, run_tables
+from pixel2mesh_jax.evaluation.run_tables import Run, Table
+from pixel2mesh_jax.rendering import mesh_images, point_images
+from pixel2mesh_jax.report import gallery, html_page
 
 # Degrees around the object from the input camera, and above its horizon.
 OTHER_SIDE = (60.0, 25.0)
@@ -125,10 +126,12 @@ def _view(runs, view, protocol):
         for number, (run, text) in enumerate(zip(runs, texts, strict=True))
     ]
     size = first.rgb.shape[0]
-    same = pictures.input_viewpoint(first.intrinsics, size, gallery.TILE)
-    turned = pictures.turntable_viewpoint(first.true_points, *OTHER_SIDE, gallery.TILE)
+    same = mesh_images.input_viewpoint(first.intrinsics, size, gallery.TILE)
+    turned = mesh_images.turntable_viewpoint(
+        first.true_points, *OTHER_SIDE, gallery.TILE
+    )
     image = np.round(first.rgb * 255).astype(np.uint8)
-    depth = pictures.depth_picture(first.depth) if first.depth.any() else None
+    depth = mesh_images.depth_picture(first.depth) if first.depth.any() else None
     tiles = [
         _tile("image", image),
         *_seen_from(runs, view, same, "from the input camera"),
@@ -146,14 +149,14 @@ def _view(runs, view, protocol):
 def _seen_from(runs, view, viewpoint, where):
     """Tiles of the truth and of all predictions from one viewpoint."""
     first = view[0]
-    colored = any(sample.colors is not None for sample in view)
+    colored = any(sample.mesh.colors is not None for sample in view)
     colors = first.true_colors if colored else None
-    true = splats.points_picture(
+    true = point_images.points_picture(
         first.true_points, first.true_normals, viewpoint, colors
     )
     predicted = [
-        pictures.mesh_picture(
-            sample.stages[-1], sample.stage_faces[-1], viewpoint, sample.colors
+        mesh_images.mesh_picture(
+            sample.mesh.vertices, sample.mesh.faces, viewpoint, sample.mesh.colors
         )
         for sample in view
     ]
@@ -170,7 +173,7 @@ def _headline(view, protocol):
     column = chosen.columns[0]
     true = protocols.truth(view[0].true_points, view[0].true_normals)
     scores = [
-        chosen.score(chosen.represent(sample.stages[-1], sample.stage_faces[-1]), true)
+        chosen.score(chosen.represent(sample.mesh.vertices, sample.mesh.faces), true)
         for sample in view
     ]
     texts = [f"{column.heading} {column.text(row)}" for row in scores]

@@ -5,10 +5,11 @@ import io
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 
-from pixel2mesh_jax.report import pictures, splats
+from pixel2mesh_jax.rendering import mesh_images, point_images
+from pixel2mesh_jax.structures import HostMesh
 
 # Pixels of a picture; shown at about two thirds of it, crisp on dense screens.
 TILE = 256
@@ -27,12 +28,10 @@ class ReportSample(NamedTuple):
       rgb: in [0, 1], on white.
       depth: metres, 0 = missing; all zero if the data has none.
       intrinsics: of the image, pixels.
-      stages: vertices of the predicted meshes, coarse to fine.
-      stage_faces: their faces, counter-clockwise seen from outside.
+      stages: the predicted meshes; the last one is the result.
       true_points: on the true surface; the more, the better it looks: 10,000.
       true_normals: unit normals there, of either sign.
-      true_colors: sRGB in [0, 1] there, shown if `colors` are predicted.
-      colors: predicted sRGB in [0, 1] of the vertices of the last stage, or None.
+      true_colors: sRGB in [0, 1] there, shown if colours are predicted.
     """
 
     name: str
@@ -40,12 +39,15 @@ class ReportSample(NamedTuple):
     rgb: Float[np.ndarray, "S S 3"]
     depth: Float[np.ndarray, "S S"]
     intrinsics: Float[np.ndarray, "3 3"]
-    stages: tuple[Float[np.ndarray, "_ 3"], ...]
-    stage_faces: tuple[Int[np.ndarray, "_ 3"], ...]
+    stages: tuple[HostMesh, ...]
     true_points: Float[np.ndarray, "P 3"]
     true_normals: Float[np.ndarray, "P 3"]
     true_colors: Float[np.ndarray, "P 3"] | None = None
-    colors: Float[np.ndarray, "V 3"] | None = None
+
+    @property
+    def mesh(self) -> HostMesh:
+        """The result."""
+        return self.stages[-1]
 
 
 class Group(NamedTuple):
@@ -58,20 +60,20 @@ class Group(NamedTuple):
 def sample_groups(sample: ReportSample) -> list[Group]:
     """Input, prediction beside truth from three sides, and the stages."""
     size = sample.rgb.shape[0]
-    same = pictures.input_viewpoint(sample.intrinsics, size, TILE)
-    seen = np.concatenate([sample.true_points, sample.stages[-1]])
-    others = [pictures.turntable_viewpoint(seen, *side, TILE) for side in OTHER_SIDES]
+    same = mesh_images.input_viewpoint(sample.intrinsics, size, TILE)
+    seen = np.concatenate([sample.true_points, sample.mesh.vertices])
+    others = [
+        mesh_images.turntable_viewpoint(seen, *side, TILE) for side in OTHER_SIDES
+    ]
     shown = [("image", np.round(sample.rgb * 255).astype(np.uint8))]
     if sample.depth.any():
-        shown.append(("depth", pictures.depth_picture(sample.depth)))
+        shown.append(("depth", mesh_images.depth_picture(sample.depth)))
     stages = tuple(
         (
-            f"{number} · {len(vertices)} vertices",
-            pictures.mesh_picture(vertices, faces, others[0]),
+            f"{number} · {len(mesh.vertices)} vertices",
+            mesh_images.mesh_picture(mesh.vertices, mesh.faces, others[0]),
         )
-        for number, (vertices, faces) in enumerate(
-            zip(sample.stages, sample.stage_faces, strict=True), start=1
-        )
+        for number, mesh in enumerate(sample.stages, start=1)
     )
     return [
         Group("Input", tuple(shown)),
@@ -93,11 +95,10 @@ def picture_url(picture: UInt8[np.ndarray, "H W 3"]) -> str:
 
 def _compared(sample, viewpoint):
     """Predicted and true surface from one viewpoint."""
-    true_colors = None if sample.colors is None else sample.true_colors
-    predicted = pictures.mesh_picture(
-        sample.stages[-1], sample.stage_faces[-1], viewpoint, sample.colors
-    )
-    true = splats.points_picture(
+    true_colors = None if sample.mesh.colors is None else sample.true_colors
+    vertices, faces, colors = sample.mesh
+    predicted = mesh_images.mesh_picture(vertices, faces, viewpoint, colors)
+    true = point_images.points_picture(
         sample.true_points, sample.true_normals, viewpoint, true_colors
     )
     return (("predicted", predicted), ("true", true))

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from pixel2mesh_jax.report.gallery import ReportSample
-from pixel2mesh_jax.structures import Batch, Outputs
+from pixel2mesh_jax.structures import Batch, Reconstruction
 
 
 def report_samples(
-    predict: Callable[[Batch], Outputs],
+    extract: Callable[[Batch], list[Reconstruction]],
     batches: Iterable[Batch],
     categories: Sequence[str],
     split: str,
@@ -17,34 +17,30 @@ def report_samples(
     """One sample per row of weight > 0, in order.
 
     Args:
-      predict: the model.
+      extract: one reconstruction per row.
       batches: numpy, with all true points.
       categories: names that `Batch.category` indexes.
       split: names the samples, "test 1" and so on.
     """
     samples = []
     for batch in batches:
-        outputs = predict(batch)
+        found = extract(batch)
         for row in np.flatnonzero(np.asarray(batch.weight) > 0):
             name = f"{split} {len(samples) + 1}"
             category = categories[batch.category[row]]
-            samples.append(_sample(name, category, batch, outputs, row))
+            samples.append(_sample(name, category, batch, found[row], row))
     return samples
 
 
-def _sample(name, category, batch, outputs, row):
-    meshes = outputs.meshes
-    colors = meshes[-1].colors
+def _sample(name, category, batch, found, row):
     return ReportSample(
         name=name,
         category=category,
         rgb=batch.rgb[row],
         depth=batch.depth[row],
         intrinsics=batch.intrinsics[row],
-        stages=tuple(np.asarray(mesh.vertices[row]) for mesh in meshes),
-        stage_faces=tuple(np.asarray(mesh.topology.faces) for mesh in meshes),
+        stages=found.stages,
         true_points=batch.points[row],
         true_normals=batch.normals[row],
         true_colors=batch.colors[row],
-        colors=None if colors is None else np.asarray(colors[row]),
     )

@@ -11,11 +11,12 @@ import numpy as np
 import trimesh
 from trimesh.viewer.notebook import scene_to_html
 
-from pixel2mesh_jax import metrics as distances
-from pixel2mesh_jax import protocols, score_tables
 from pixel2mesh_jax.atomic_files import write_atomically
+from pixel2mesh_jax.evaluation import metrics as distances
+from pixel2mesh_jax.evaluation import protocols, score_tables
 from pixel2mesh_jax.geometry import surface
-from pixel2mesh_jax.report import curves, gallery, html_page, pictures
+from pixel2mesh_jax.rendering import mesh_images
+from pixel2mesh_jax.report import curves, gallery, html_page
 
 # Material of the 3D view, sRGB bytes: brighter than the clay of the pictures, because
 # the viewer has little light.
@@ -23,8 +24,8 @@ VIEWER_CLAY = (240, 236, 228)
 
 _FOOTER = """Chamfer: mean squared distance to the nearest neighbour, both ways
 added, in m², where an object has a box diagonal of 0.57 m. F(τ): harmonic mean of the
-parts of both surfaces that lie within the squared distance τ of the other. Template:
-the mesh before the network has moved it."""
+parts of both surfaces that lie within the squared distance τ of the other. The rows of
+baselines cost no training."""
 
 
 def write_report(
@@ -79,11 +80,16 @@ def _facts(metrics, scalars):
     if metrics is not None and metrics["num_samples"]:
         protocol = next(iter(metrics["protocols"]))
         own = metrics["protocols"][protocol]["mean_over_samples"]
-        template = metrics["baseline"][protocol]["mean_over_samples"]
         columns = protocols.PROTOCOLS[protocol].columns
         facts += [
             (columns[0].heading, columns[0].text(own)),
-            (f"{columns[0].heading}, template", columns[0].text(template)),
+            *(
+                (
+                    f"{columns[0].heading}, {name}",
+                    columns[0].text(averages[protocol]["mean_over_samples"]),
+                )
+                for name, averages in metrics["baselines"].items()
+            ),
             *((column.heading, column.text(own)) for column in columns[1:2]),
             ("held-out samples", str(metrics["num_samples"])),
         ]
@@ -101,13 +107,21 @@ def _samples_section(shown):
 
 
 def _sample(sample):
-    chamfer = 1e3 * distances.chamfer_distance(sample.stages[-1], sample.true_points)
+    chamfer = 1e3 * distances.chamfer_distance(_points(sample.mesh), sample.true_points)
     groups = "".join(_group(group) for group in gallery.sample_groups(sample))
     return (
         f'<article><h3>{html.escape(sample.category)} <span class="quiet">'
         f"{html.escape(sample.name)} · chamfer ×10³ {chamfer:.2f}</span></h3>"
         f'<div class="groups">{groups}</div></article>'
     )
+
+
+def _points(mesh):
+    rng = np.random.default_rng(protocols.SAMPLE_SEED)
+    points, _ = surface.draw_points(
+        mesh.vertices, mesh.faces, protocols.NUM_SURFACE_SAMPLES, rng
+    )
+    return points
 
 
 def _group(group):
@@ -136,11 +150,11 @@ def _viewer_section(shown):
 
 def _scene(sample):
     """The final mesh, upright and in the middle."""
-    vertices = pictures.upright(np.asarray(sample.stages[-1], np.float64))
-    faces = sample.stage_faces[-1]
+    vertices = mesh_images.upright(np.asarray(sample.mesh.vertices, np.float64))
+    faces = sample.mesh.faces
     colors = np.broadcast_to(VIEWER_CLAY, vertices.shape)
-    if sample.colors is not None:
-        colors = np.round(sample.colors * 255)
+    if sample.mesh.colors is not None:
+        colors = np.round(sample.mesh.colors * 255)
     mesh = trimesh.Trimesh(
         vertices,
         faces,
@@ -164,7 +178,7 @@ def _table(metrics, protocol):
     categories = [row for row in rows if row.group not in score_tables.MEANS]
     head = "".join(
         f"<th>{html.escape(heading)}</th>"
-        for heading in ("category", *score_tables.headings(protocol))
+        for heading in ("category", *score_tables.headings(metrics, protocol))
     )
     body = "".join(_row(row, protocol) for row in categories)
     foot = "".join(_row(row, protocol) for row in means)

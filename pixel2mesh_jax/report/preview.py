@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from pixel2mesh_jax.report import pictures
+from pixel2mesh_jax.rendering import mesh_images
 
 # Pixels: side of a picture, height of the line of text below it, and of the letters.
 TILE = 256
@@ -36,14 +36,14 @@ def preview(
       colors: sRGB in [0, 1] per vertex; clay if None.
     """
     size = rgb.shape[0]
-    same = pictures.input_viewpoint(intrinsics, size, TILE)
+    same = mesh_images.input_viewpoint(intrinsics, size, TILE)
     tiles = [("input", _enlarged(np.round(rgb * 255).astype(np.uint8)))]
     if depth.any():
-        tiles.append(("depth", _enlarged(pictures.depth_picture(depth))))
-    tiles.append(("mesh", pictures.mesh_picture(vertices, faces, same, colors)))
+        tiles.append(("depth", _enlarged(mesh_images.depth_picture(depth))))
+    tiles.append(("mesh", mesh_images.mesh_picture(vertices, faces, same, colors)))
     for azimuth, elevation in OTHER_SIDES:
-        aside = pictures.turntable_viewpoint(vertices, azimuth, elevation, TILE)
-        tile = pictures.mesh_picture(vertices, faces, aside, colors)
+        aside = mesh_images.turntable_viewpoint(vertices, azimuth, elevation, TILE)
+        tile = mesh_images.mesh_picture(vertices, faces, aside, colors)
         tiles.append((f"turned by {azimuth:.0f}°", tile))
     return np.concatenate([_captioned(*tile) for tile in tiles], axis=1)
 

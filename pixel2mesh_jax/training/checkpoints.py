@@ -1,33 +1,31 @@
 """Checkpoints of a run through Orbax: atomic, the best and the last are kept.
 
-workdir/config.json           what the run was started with
 workdir/checkpoints/<step>/   one TrainState each
+
+A training writes through `open_checkpoints`. Readers use `best_step` and
+`load_variables`, which never change the folder: a training may be writing there.
 """
 
-import functools
 import json
 import os
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import jax
-import ml_collections
-import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.models.build import make_model, make_template
-from pixel2mesh_jax.structures import Batch, Outputs
-from pixel2mesh_jax.training import state as states
-from pixel2mesh_jax.training.optimizer import make_optimizer
-from pixel2mesh_jax.training.state import TrainState
+from pixel2mesh_jax.training.state import TrainState, Variables
 
-METRIC = "chamfer"  # of the validation split; lower is better
+# Of the validation split, by points of the surface; lower is better.
+METRIC = "surface_chamfer"
 MAX_LISTED = 12  # differences named in an error message
+READ_ATTEMPTS = 3  # while a training replaces its checkpoints
 
 
 def open_checkpoints(workdir: str | os.PathLike) -> ocp.training.Checkpointer:
-    """The checkpoints of a run, as a context manager."""
+    """The checkpoints of a run, to write to; as a context manager."""
     policies = ocp.training.preservation_policies
     best = policies.BestN(
         get_metric_fn=lambda metrics: metrics[METRIC],
@@ -48,13 +46,46 @@ def checkpoint_folder(workdir: str | os.PathLike) -> pathlib.Path:
     return pathlib.Path(workdir).absolute() / "checkpoints"
 
 
-def best_step(checkpoints: ocp.training.Checkpointer) -> int | None:
-    """Step of the lowest validation chamfer; the last step if none was validated."""
-    saved = checkpoints.checkpoints
-    scored = [checkpoint for checkpoint in saved if checkpoint.metrics]
-    if scored:
-        return min(scored, key=lambda checkpoint: checkpoint.metrics[METRIC]).step
-    return saved[-1].step if saved else None
+def best_step(workdir: str | os.PathLike) -> int:
+    """Step of the lowest validation score; the last step if none was validated.
+
+    Raises:
+      InputError: there is no finished checkpoint.
+    """
+    folder = checkpoint_folder(workdir)
+    if not folder.is_dir():
+        raise InputError(
+            f"No checkpoint in {workdir}. Train first, or check --workdir."
+        )
+    steps = sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
+    if not steps:
+        raise InputError(f"No finished checkpoint in {workdir}. Train first.")
+    scores = {step: _score(folder / str(step)) for step in steps}
+    scored = [step for step in steps if scores[step] is not None]
+    return min(scored, key=scores.get) if scored else steps[-1]
+
+
+def load_variables(workdir: str | os.PathLike, like: Variables) -> Variables:
+    """Parameters and statistics of the best step; the optimizer stays on disk.
+
+    Args:
+      workdir: folder of the run.
+      like: shapes and shardings.
+
+    Raises:
+      InputError: no checkpoint, or one of another model; lists what differs.
+    """
+    for attempt in range(1, READ_ATTEMPTS + 1):
+        path = checkpoint_folder(workdir) / str(best_step(workdir))
+        try:
+            saved = ocp.metadata(path).metadata
+            check_parameters(path, saved["params"], like.params)
+            return _load_part(path, like)
+        except (FileNotFoundError, ocp.errors.InvalidLayoutError):
+            # A training has replaced this checkpoint by a better one.
+            if attempt == READ_ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
 
 
 def restore(
@@ -66,16 +97,23 @@ def restore(
       InputError: the checkpoint belongs to another model; lists what differs.
     """
     saved = checkpoints.metadata(step).metadata
-    differences = compare_parameters(saved["params"], like.params)
-    if differences:
-        listed = "\n  ".join(differences[:MAX_LISTED])
-        more = len(differences) - MAX_LISTED
-        tail = f"\n  and {more} more" if more > 0 else ""
-        raise InputError(
-            f"Checkpoint {checkpoints.directory}/{step} does not fit the configured "
-            f"model, {len(differences)} differences:\n  {listed}{tail}"
-        )
+    path = checkpoints.directory / str(step)
+    check_parameters(path, saved["params"], like.params)
     return checkpoints.load(step, like)
+
+
+def check_parameters(path: Any, saved: Mapping, expected: Mapping) -> None:
+    """Raises InputError with what differs between a checkpoint and a model."""
+    differences = compare_parameters(saved, expected)
+    if not differences:
+        return
+    listed = "\n  ".join(differences[:MAX_LISTED])
+    more = len(differences) - MAX_LISTED
+    tail = f"\n  and {more} more" if more > 0 else ""
+    raise InputError(
+        f"Checkpoint {path} does not fit the configured model, "
+        f"{len(differences)} differences:\n  {listed}{tail}"
+    )
 
 
 def compare_parameters(saved: Mapping, expected: Mapping) -> list[str]:
@@ -94,77 +132,21 @@ def compare_parameters(saved: Mapping, expected: Mapping) -> list[str]:
     return lines
 
 
-def save_config(workdir: str | os.PathLike, config: ml_collections.ConfigDict) -> None:
-    """Writes config.json."""
-    path = pathlib.Path(workdir) / "config.json"
-    path.write_text(json.dumps(config.to_dict(), indent=2) + "\n", encoding="utf-8")
+def _score(path):
+    """The validation score that Orbax keeps beside a state; None without one."""
+    file = path / "metrics" / "metrics"
+    if not file.is_file():
+        return None
+    return json.loads(file.read_text(encoding="utf-8")).get(METRIC)
 
 
-def load_config(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
-    """Reads what a run was started with; raises InputError if there is no run."""
-    path = pathlib.Path(workdir) / "config.json"
-    if not path.is_file():
-        raise InputError(f"No run in {workdir}: {path} does not exist. Train first.")
-    return ml_collections.ConfigDict(json.loads(path.read_text(encoding="utf-8")))
-
-
-def load_predictor(
-    workdir: str | os.PathLike, config: ml_collections.ConfigDict | None = None
-) -> tuple[Callable[[Batch], Outputs], ml_collections.ConfigDict]:
-    """The best model of a run, ready to use.
-
-    Args:
-      workdir: folder of the run.
-      config: which model to build; that of the run if not given.
-
-    Returns:
-      `predict(batch) -> Outputs`, compiled at its first call, and the config.
-
-    Raises:
-      InputError: no run, no checkpoint, or one of another model.
-    """
-    config = config or load_config(workdir)
-    if not checkpoint_folder(workdir).is_dir():
-        raise InputError(
-            f"No checkpoint in {workdir}. Train first, or check --workdir."
-        )
-    model, template = make_model(config), make_template(config)
-    like = _abstract_state(config, model, template)
-    with open_checkpoints(workdir) as checkpoints:
-        step = best_step(checkpoints)
-        if step is None:
-            raise InputError(f"No finished checkpoint in {workdir}. Train first.")
-        state = restore(checkpoints, step, like)
-    predict = jax.jit(states.make_predict(model))
-    return (
-        lambda batch: predict(state.params, state.batch_stats, batch, template),
-        config,
-    )
-
-
-def _abstract_state(config, model, template):
-    batch = example_batch(config.image_size, batch_size=1, num_points=1)
-    tx = make_optimizer(config)
-    init = functools.partial(states.init_state, model, tx, seed=config.seed)
-    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    return states.abstract_state(init, batch, template, device)
-
-
-def example_batch(image_size: int, batch_size: int, num_points: int) -> Batch:
-    """A batch of zeros of the given sizes, for shapes."""
-    image = (batch_size, image_size, image_size)
-    points = np.zeros((batch_size, num_points, 3), np.float32)
-    return Batch(
-        rgb=np.zeros((*image, 3), np.float32),
-        depth=np.zeros(image, np.float32),
-        mask=np.zeros(image, np.float32),
-        intrinsics=np.zeros((batch_size, 3, 3), np.float32),
-        points=points,
-        normals=points,
-        colors=points,
-        category=np.zeros(batch_size, np.int32),
-        weight=np.ones(batch_size, np.float32),
-    )
+def _load_part(path, like):
+    loading = ocp.options.PyTreeOptions.Loading(partial_load=True)
+    options = ocp.options.PyTreeOptions(loading=loading)
+    wanted = {name: tree for name, tree in like._asdict().items() if tree}
+    with ocp.Context(pytree_options=options):
+        found = ocp.load(path, wanted)
+    return Variables(found["params"], found.get("batch_stats", {}))
 
 
 def _shapes(tree):

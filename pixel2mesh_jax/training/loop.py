@@ -1,31 +1,31 @@
 """The training loop: resumable to the bit, stops on the first non-finite scalar."""
 
 import functools
-import itertools
 import math
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import NamedTuple
 
 import jax
 import ml_collections
 import numpy as np
+import optax
 import rich.progress
 from rich.console import Console
 
-from pixel2mesh_jax import objectives
+from pixel2mesh_jax import methods, processes
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import templates
-from pixel2mesh_jax.models.build import choose, make_model, make_template
-from pixel2mesh_jax.structures import Batch, Outputs, Template
+from pixel2mesh_jax.evaluation import evaluate
+from pixel2mesh_jax.methods.method import Method
+from pixel2mesh_jax.structures import Batch, Reconstruction
 from pixel2mesh_jax.training import checkpoints as ckpt
-from pixel2mesh_jax.training import devices, evaluate, scalars
+from pixel2mesh_jax.training import run_folder, scalars, sharding
 from pixel2mesh_jax.training import state as states
 from pixel2mesh_jax.training.optimizer import make_optimizer
 from pixel2mesh_jax.training.start import start_state
 
-# The protocol that chooses the best checkpoint.
-VALIDATION_PROTOCOL = "pixel2mesh"
+# The protocol that chooses the best checkpoint: vertices would reward tessellation.
+VALIDATION_PROTOCOL = "surface"
 
 
 class Data(NamedTuple):
@@ -45,8 +45,9 @@ class Data(NamedTuple):
     num_validate: int
 
 
-Draw = Callable[[Batch, Outputs], np.ndarray]
-Predict = Callable[[Batch], Outputs]
+# Makes a picture (H, W, 3) uint8 of the first example of a batch.
+Draw = Callable[[Batch, Reconstruction], np.ndarray]
+Extract = Callable[[Batch], list[Reconstruction]]
 
 
 def train(
@@ -63,28 +64,29 @@ def train(
       config: see `configs/common.py`.
       workdir: receives config.json, checkpoints, metrics.jsonl and TensorBoard files.
       data: the examples.
-      draw: makes a picture (H, W, 3) uint8 of the first validation example.
+      draw: makes a picture of the first validation example.
       console: where the progress bar goes.
 
     Raises:
-      InputError: a config that cannot be trained, a checkpoint of another model, or a
-        batch that is not full.
+      InputError: a config that cannot be trained or is not that of the run, a
+        checkpoint of another model, or a batch that is not full.
       FloatingPointError: a scalar is not finite; named in the message.
     """
-    console = console or Console(quiet=not devices.is_first_process())
+    console = console or Console(quiet=not processes.is_first_process())
     workdir = pathlib.Path(workdir)
-    shardings = devices.make_shardings(config.batch_size)
-    model, tx = make_model(config), make_optimizer(config)
-    template = jax.device_put(make_template(config), shardings.replicated)
-    step_fn = compile_steps(config, model, tx, shardings)
-    predict = jax.jit(states.make_predict(model), out_shardings=shardings.replicated)
+    run_folder.check_resumable(workdir, config)
+    shardings = sharding.make_shardings(config.batch_size)
+    method, tx = methods.make(config), make_optimizer(config)
+    constants = jax.device_put(method.constants, shardings.replicated)
+    step_fn = compile_steps(config, method, tx, shardings)
+    programs = states.Programs(method)
     workdir.mkdir(parents=True, exist_ok=True)
     with ckpt.open_checkpoints(workdir) as saved:
-        state = start_state(config, model, tx, template, shardings.replicated, saved)
+        state = start_state(config, method, tx, constants, shardings.replicated, saved)
         start = int(state.step)
         _announce(console, workdir, config, start, state)
-        if devices.is_first_process():
-            ckpt.save_config(workdir, config)
+        if processes.is_first_process():
+            run_folder.save_config(workdir, config)
         with (
             scalars.open_record(workdir, start) as record,
             _progress(console) as progress,
@@ -93,119 +95,74 @@ def train(
             log = scalars.StepLog(record, config.log_every, show)
             batches = data.train(start)
             for step in range(start + 1, config.num_steps + 1):
-                batch = devices.put_batch(_full(next(batches)), shardings)
-                state, values = step_fn(step)(state, batch, template)
+                batch = sharding.put_batch(_full(next(batches)), shardings)
+                state, values = step_fn(step)(state, batch, constants)
                 log.add(step, values)
-                if is_due(step, config.checkpoint_every, config.num_steps):
+                validates = is_due(step, config.eval_every, config.num_steps)
+                if validates or is_due(step, config.checkpoint_every, config.num_steps):
                     log.flush()
                     metrics = None
-                    if is_due(step, config.eval_every, config.num_steps):
-                        bound = _bind(predict, state, template, shardings)
-                        metrics = validate(bound, data, template, record, step, draw)
+                    if validates:
+                        extract = _local_extract(method, programs, state)
+                        metrics = validate(extract, data, record, step, draw)
                     saved.save(step, state, metrics=metrics)
     return state
 
 
 def compile_steps(
     config: ml_collections.ConfigDict,
-    model,
-    tx,
-    shardings: devices.Shardings,
+    method: Method,
+    tx: optax.GradientTransformation,
+    shardings: sharding.Shardings,
 ) -> Callable[[int], Callable]:
     """Returns `step_fn(step)`: the jitted training step of that step of the run.
 
-    State donated, batch split. There is one program, or two where the picture is
-    reconstructed in the first `loss.image_steps` steps only: the second one leaves the
-    image decoder out.
+    State donated, batch split. There is one program per phase of the method.
     """
-    weights = make_weights(config)
-    family = objectives.FAMILIES[config.loss.family]
-    objective = objectives.bind(family, weights)
-    by_device = functools.partial(devices.by_device, shardings=shardings)
+    by_device = functools.partial(sharding.by_device, shardings=shardings)
     replicated = shardings.replicated
 
-    def compile_step(objective):
-        step_fn = states.make_train_step(
-            model,
-            objective,
-            functools.partial(objectives.weight_decay, weights=weights),
-            tx,
-            config.seed,
-            # What is drawn for an example depends on its place in the whole batch.
-            by_device=(lambda function: function) if family.draws else by_device,
-        )
+    @functools.cache
+    def of_phase(phase: Hashable):
+        step_fn = states.make_train_step(method, tx, config.seed, phase, by_device)
         return jax.jit(
             step_fn, donate_argnums=0, out_shardings=(replicated, replicated)
         )
 
-    mesh_step = compile_step(objective)
-    image_step = compile_step(objectives.with_reconstruction(objective, weights))
-    image_steps = getattr(weights, "image_steps", 0)
-    return lambda step: image_step if step <= image_steps else mesh_step
-
-
-def make_weights(config: ml_collections.ConfigDict):
-    """The loss weights of a config, of its family; every field must be there.
-
-    Raises:
-      InputError: an unknown family, or settings that it does not have.
-    """
-    settings = config.loss.to_dict()
-    name = settings.pop("family")
-    weights = choose("loss.family", name, objectives.FAMILIES).weights
-    expected = set(weights._fields)
-    if set(settings) != expected:
-        wrong = ", ".join(sorted(set(settings) ^ expected))
-        raise InputError(f"Missing or unknown settings of loss {name!r}: {wrong}.")
-    return weights(
-        **{
-            key: tuple(value) if isinstance(value, list | tuple) else value
-            for key, value in settings.items()
-        }
-    )
+    return lambda step: of_phase(method.phase(step))
 
 
 def validate(
-    predict: Predict,
+    extract: Extract,
     data: Data,
-    template: Template,
     record: scalars.Scalars,
     step: int,
     draw: Draw | None,
 ) -> dict[str, float] | None:
     """Scores the validation split, records the means, draws the first example.
 
-    All processes predict, the first one scores; all return the same.
+    Every process scores its share; all return the same.
     """
     if data.num_validate == 0:
         return None
-    batches = data.validate()
-    first = next(batches)
-    if draw is not None:
-        record.write_picture(step, "prediction", draw(first, predict(first)))
-    batches, chamfer = itertools.chain([first], batches), math.nan
-    if devices.is_first_process():
-        scores = _score(predict, batches, data, template)
-        record.write(step, {f"val/{name}": value for name, value in scores.items()})
-        chamfer = float(scores["chamfer"])
-    else:
-        for batch in batches:
-            predict(batch)
-    return {ckpt.METRIC: devices.of_first_process(chamfer)}
 
+    def watch(batch: Batch, found: list[Reconstruction]) -> None:
+        if draw is not None:
+            record.write_picture(step, "prediction", draw(batch, found[0]))
 
-def _score(predict, batches, data, template):
     metrics = evaluate.evaluate(
-        predict,
-        batches,
+        extract,
+        data.validate(),
         categories=data.categories,
         num_examples=data.num_validate,
-        template_vertices=templates.finest_vertices(template),
-        template_faces=np.asarray(template.levels[-1].faces),
+        baselines={},
         protocols=(VALIDATION_PROTOCOL,),
         console=Console(quiet=True),
+        watch=watch,
     )
-    return metrics["protocols"][VALIDATION_PROTOCOL]["mean_over_samples"]
+    scores = metrics["protocols"][VALIDATION_PROTOCOL]["mean_over_samples"]
+    record.write(step, {f"val/{name}": value for name, value in scores.items()})
+    return {ckpt.METRIC: float(scores.get("chamfer", math.nan))}
 
 
 def is_due(step: int, every: int, last: int) -> bool:
@@ -223,19 +180,18 @@ def _full(batch: Batch) -> Batch:
     return batch
 
 
-def _bind(predict, state, template, shardings) -> Predict:
-    def bound(batch: Batch) -> Outputs:
-        batch = devices.put_shared_batch(batch, shardings)
-        return predict(state.params, state.batch_stats, batch, template)
-
-    return bound
+def _local_extract(method, programs, state) -> Extract:
+    """Predictions of this process alone, on its first device."""
+    copies = states.Variables(state.params, state.batch_stats)
+    local = jax.tree.map(lambda x: x.addressable_data(0), copies)
+    return functools.partial(method.extract, programs.bind(local, method.constants))
 
 
 def _announce(console, workdir, config, start, state):
     count = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     inputs = "+".join(config.inputs)
     console.print(
-        f"Training {config.model.encoder} on {inputs}: {count:,} parameters, "
+        f"Training {config.method} on {inputs}: {count:,} parameters, "
         f"{jax.device_count()} x {jax.devices()[0].device_kind}, "
         f"batch {config.batch_size}, into {workdir}",
         soft_wrap=True,

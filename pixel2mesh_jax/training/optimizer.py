@@ -1,22 +1,27 @@
 """The optimizer of a config: Adam with a schedule, clipping and accumulation."""
 
+import functools
+
+import jax
 import ml_collections
 import optax
 
-from pixel2mesh_jax.models.build import choose
+from pixel2mesh_jax.methods.method import choose
+from pixel2mesh_jax.training.averaging import average_parameters
 
 
 def make_schedule(config: ml_collections.ConfigDict) -> optax.Schedule:
-    """Learning rate by optimizer step.
+    """Learning rate by optimizer step, of which there is one per `grad_accumulation`.
 
     `constant`; `cosine`, to `final_factor` of the peak at the last step; `steps`,
     times `decay_factor` at each of `decay_steps` (the papers). All may start with a
-    linear warm-up of `warmup_steps`.
+    linear warm-up of `warmup_steps`. The config counts training steps.
     """
     settings = config.optimizer
     peak = settings.learning_rate
-    total = max(1, config.num_steps // config.grad_accumulation)
-    rest = max(1, total - settings.warmup_steps)
+    of_training = functools.partial(_optimizer_steps, every=config.grad_accumulation)
+    warmup = of_training(settings.warmup_steps)
+    rest = max(1, of_training(config.num_steps) - warmup)
     schedules = {
         "constant": lambda: optax.constant_schedule(peak),
         "cosine": lambda: optax.cosine_decay_schedule(
@@ -25,14 +30,36 @@ def make_schedule(config: ml_collections.ConfigDict) -> optax.Schedule:
         "steps": lambda: optax.piecewise_constant_schedule(
             peak,
             {
-                step - settings.warmup_steps: settings.decay_factor
+                of_training(step) - warmup: settings.decay_factor
                 for step in settings.decay_steps
             },
         ),
     }
     make = choose("optimizer.schedule", settings.schedule, schedules)
-    warmup = optax.linear_schedule(0.0, peak, max(1, settings.warmup_steps))
-    return optax.join_schedules([warmup, make()], [settings.warmup_steps])
+    start = optax.linear_schedule(0.0, peak, max(1, warmup))
+    return optax.join_schedules([start, make()], [warmup])
+
+
+def _optimizer_steps(training_steps: int, every: int) -> int:
+    """How often the parameters have moved; not 0 where there is a step at all."""
+    return max(training_steps // every, min(training_steps, 1))
+
+
+def _adam(settings, schedule):
+    decay = settings.weight_decay
+    betas = {"b1": settings.b1, "b2": settings.b2}
+    if decay:
+        return optax.adamw(schedule, weight_decay=decay, mask=_kernels, **betas)
+    return optax.adam(schedule, **betas)
+
+
+def _kernels(params):
+    """Weight decay is for matrices; biases and scales keep their size."""
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+
+
+def _average(decay):
+    return average_parameters(decay) if decay else optax.identity()
 
 
 def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransformation:
@@ -44,7 +71,8 @@ def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransform
     clip = settings.clip_norm
     tx = optax.chain(
         optax.clip_by_global_norm(clip) if clip else optax.identity(),
-        optax.adam(make_schedule(config), b1=settings.b1, b2=settings.b2),
+        _adam(settings, make_schedule(config)),
+        _average(settings.average_decay),
     )
     if config.grad_accumulation > 1:
         steps = optax.MultiSteps(tx, config.grad_accumulation)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from pixel2mesh_jax.training.devices import is_first_process
+from pixel2mesh_jax.processes import is_first_process
 
 FILE_NAME = "metrics.jsonl"
 
@@ -91,7 +91,7 @@ class StepLog:
 
     def add(self, step: int, scalars: dict[str, jax.Array]) -> None:
         """Notes a dispatched step; reads those before it if the last is recorded."""
-        if self._pending and self._pending[-1][0] % self._log_every == 0:
+        if self._pending and self._is_recorded(self._pending[-1][0]):
             self.flush()
         self._pending.append((step, scalars))
 
@@ -102,8 +102,11 @@ class StepLog:
             values = {name: float(value) for name, value in scalars.items()}
             check_finite(step, values)
             self._show(step, values)
-            if step % self._log_every == 0:
+            if self._is_recorded(step):
                 self._record.write(step, values)
+
+    def _is_recorded(self, step):
+        return self._log_every > 0 and step % self._log_every == 0
 
 
 def check_finite(step: int, scalars: dict[str, float]) -> None:

@@ -3,27 +3,29 @@
 import functools
 import os
 import pathlib
+from typing import Any
 
 import jax
 import ml_collections
 import optax
 from orbax.checkpoint import v1 as ocp
 
+from pixel2mesh_jax import methods
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.models.build import make_model, make_template
-from pixel2mesh_jax.structures import Template
+from pixel2mesh_jax.methods.method import Method
 from pixel2mesh_jax.training import checkpoints as ckpt
+from pixel2mesh_jax.training import run_folder
 from pixel2mesh_jax.training import state as states
 from pixel2mesh_jax.training.optimizer import make_optimizer
 from pixel2mesh_jax.training.state import TrainState
-from pixel2mesh_jax.weights.importing import import_weights
+from pixel2mesh_jax.weights import importing
 
 
 def start_state(
     config: ml_collections.ConfigDict,
-    model,
+    method: Method,
     tx: optax.GradientTransformation,
-    template: Template,
+    constants: Any,
     sharding: jax.sharding.Sharding,
     saved: ocp.training.Checkpointer,
 ) -> TrainState:
@@ -34,12 +36,11 @@ def start_state(
     Raises:
       InputError: the checkpoint, or the published weights, are of another model.
     """
-    batch = ckpt.example_batch(config.image_size, config.batch_size, num_points=1)
-    init = functools.partial(states.init_state, model, tx, seed=config.seed)
+    init = functools.partial(states.init_state, method, tx, seed=config.seed)
     if saved.latest is not None:
-        like = states.abstract_state(init, batch, template, sharding)
+        like = states.abstract(init, constants, sharding=sharding)
         return ckpt.restore(saved, saved.latest.step, like)
-    state = jax.jit(init, out_shardings=sharding)(batch, template)
+    state = jax.jit(init, out_shardings=sharding)(constants)
     return with_weights(state, config, sharding) if config.init_from else state
 
 
@@ -49,8 +50,9 @@ def with_weights(
     sharding: jax.sharding.Sharding,
 ) -> TrainState:
     """A fresh state with the published weights of `config.init_from`."""
+    importing.check_settings(config.init_from, dict(run_folder.flattened(config)))
     variables = {"params": state.params, "batch_stats": state.batch_stats}
-    filled = import_weights(config.init_from, variables, config.inputs)
+    filled = importing.import_weights(config.init_from, variables, config.inputs)
     return state._replace(**jax.device_put(filled, sharding))
 
 
@@ -65,15 +67,16 @@ def import_run(config: ml_collections.ConfigDict, workdir: str | os.PathLike) ->
       The number of parameters.
 
     Raises:
-      InputError: no weights are named, they are of another model, or the folder holds a
-        run already.
+      InputError: no weights are named, they are of another model or of an encoder
+        alone, they need other settings, or the folder holds a run already.
     """
     if not config.init_from:
         raise InputError(
             "Nothing to import; for example --config.init_from=pytorch:resnet.pth.tar"
         )
+    importing.check_is_model(config.init_from)
     workdir = pathlib.Path(workdir)
-    model, tx = make_model(config), make_optimizer(config)
+    method, tx = methods.make(config), make_optimizer(config)
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     with ckpt.open_checkpoints(workdir) as saved:
         if saved.latest is not None:
@@ -81,8 +84,7 @@ def import_run(config: ml_collections.ConfigDict, workdir: str | os.PathLike) ->
                 f"{workdir} holds a run at step {saved.latest.step} already; give "
                 "another --workdir."
             )
-        template = make_template(config)
-        state = start_state(config, model, tx, template, device, saved)
-        ckpt.save_config(workdir, config)
+        state = start_state(config, method, tx, method.constants, device, saved)
+        run_folder.save_config(workdir, config)
         saved.save(0, state)
     return sum(leaf.size for leaf in jax.tree.leaves(state.params))

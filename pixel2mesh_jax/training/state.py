@@ -1,17 +1,18 @@
 """TrainState and the training step: pure, one screen, every term named."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from flax import linen as nn
 
-from pixel2mesh_jax.structures import Batch, Outputs, Template
+from pixel2mesh_jax.methods.method import Call, Method, Terms, example_keys
+from pixel2mesh_jax.structures import Batch
 
-Terms = dict[str, jax.Array]
+# Tells the random numbers of the augmentation apart from those of the objective.
+AUGMENTATION = 1
 
 
 class TrainState(NamedTuple):
@@ -30,75 +31,84 @@ class TrainState(NamedTuple):
     opt_state: Any
 
 
+class Variables(NamedTuple):
+    """What a prediction needs of a state."""
+
+    params: Any
+    batch_stats: Any
+
+
+def init_variables(method: Method, constants: Any, seed: int) -> Variables:
+    """Fresh parameters; a function of the seed."""
+    init = functools.partial(method.model.init, train=False)
+    variables = init(jax.random.key(seed), method.example_batch(1), constants)
+    return Variables(variables["params"], variables.get("batch_stats", {}))
+
+
 def init_state(
-    model: nn.Module,
-    tx: optax.GradientTransformation,
-    batch: Batch,
-    template: Template,
-    seed: int,
+    method: Method, tx: optax.GradientTransformation, constants: Any, seed: int
 ) -> TrainState:
-    """A fresh state; a function of the seed and of the shapes of `batch`."""
-    init = functools.partial(model.init, train=False)
-    variables = init(jax.random.key(seed), batch, template)
+    """A fresh state; a function of the seed."""
+    params, batch_stats = init_variables(method, constants, seed)
     return TrainState(
         step=jnp.zeros((), jnp.int32),
-        params=variables["params"],
-        batch_stats=variables.get("batch_stats", {}),
-        opt_state=tx.init(variables["params"]),
+        params=params,
+        batch_stats=batch_stats,
+        opt_state=tx.init(params),
     )
 
 
-def abstract_state(
-    init: Callable[[Batch, Template], TrainState],
-    batch: Batch,
-    template: Template,
-    sharding: jax.sharding.Sharding,
-) -> TrainState:
-    """Shapes, dtypes and placement of the state that `init` would make."""
+def abstract(make: Callable, *arguments: Any, sharding: jax.sharding.Sharding) -> Any:
+    """Shapes, dtypes and placement of what `make(*arguments)` would return."""
     return jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),
-        jax.eval_shape(init, batch, template),
+        jax.eval_shape(make, *arguments),
     )
 
 
 def make_train_step(
-    model: nn.Module,
-    objective: Callable[[Outputs, Batch, jax.Array], Terms],
-    penalty: Callable[[dict], Terms],
+    method: Method,
     tx: optax.GradientTransformation,
     seed: int,
+    phase: Hashable,
     by_device: Callable[[Callable], Callable],
-) -> Callable[[TrainState, Batch, Template], tuple[TrainState, Terms]]:
-    """Returns `train_step(state, batch, template) -> (state, scalars)`, ready to jit.
+) -> Callable[[TrainState, Batch, Any], tuple[TrainState, Terms]]:
+    """Returns `train_step(state, batch, constants) -> (state, scalars)`, ready to jit.
 
     Batches have to be full: all weights 1.
 
     Args:
-      model: maps a batch to `Outputs`.
-      objective: weighted loss terms of (outputs, batch, random key), by name.
-      penalty: weighted terms of the parameters, by name.
+      method: what is trained.
       tx: the optimizer.
-      seed: of the random keys; the key of a step is a function of both.
-      by_device: makes a function of (params, batch, ...) do the examples of every
-        device by themselves, and average; see `devices.by_device`. Not for models with
-        batch normalisation, whose examples depend on each other.
+      seed: of the random keys; the key of an example is a function of the seed, the
+        step and its place in the whole batch.
+      phase: of the objective.
+      by_device: makes a function of (params, (batch, keys), ...) do the examples of
+        every device by themselves, and average; see `devices.by_device`.
     """
 
-    def loss_fn(params, batch, template, key, batch_stats):
-        variables = {"params": params, "batch_stats": batch_stats}
-        outputs, updated = model.apply(
-            variables, batch, template, train=True, mutable=["batch_stats"]
+    def loss_fn(params, examples, constants, batch_stats):
+        batch, keys = examples
+        batch = method.augment(batch, _fold(keys, AUGMENTATION))
+        outputs, updated = method.model.apply(
+            {"params": params, "batch_stats": batch_stats},
+            batch,
+            constants,
+            train=True,
+            mutable=["batch_stats"],
         )
-        terms = objective(outputs, batch, key) | penalty(params)
-        return sum(terms.values()), (terms, updated.get("batch_stats", {}))
+        terms, scalars = method.objective(outputs, batch, keys, phase)
+        terms = terms | method.penalty(params)
+        statistics = updated.get("batch_stats", {})
+        return sum(terms.values()), (terms, dict(scalars), statistics)
 
-    differentiate = jax.value_and_grad(loss_fn, has_aux=True)
+    differentiate = by_device(jax.value_and_grad(loss_fn, has_aux=True))
 
-    def train_step(state, batch, template):
+    def train_step(state, batch, constants):
         key = jax.random.fold_in(jax.random.key(seed), state.step)
-        separate = differentiate if state.batch_stats else by_device(differentiate)
-        (loss, (terms, batch_stats)), grads = separate(
-            state.params, batch, template, key, state.batch_stats
+        examples = batch, example_keys(key, len(batch.weight))
+        (loss, (terms, scalars, batch_stats)), grads = differentiate(
+            state.params, examples, constants, state.batch_stats
         )
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         state = TrainState(
@@ -107,20 +117,55 @@ def make_train_step(
             batch_stats=batch_stats,
             opt_state=opt_state,
         )
-        scalars = {f"loss/{name}": value for name, value in terms.items()}
-        scalars |= {"loss": loss, "grad_norm": optax.tree.norm(grads)}
-        return state, scalars
+        recorded = {f"loss/{name}": value for name, value in terms.items()} | scalars
+        return state, recorded | {"loss": loss, "grad_norm": optax.tree.norm(grads)}
 
     return train_step
 
 
-def make_predict(
-    model: nn.Module,
-) -> Callable[[dict, dict, Batch, Template], Outputs]:
-    """Returns `predict(params, batch_stats, batch, template)`, ready to jit."""
+def make_predict(method: Method) -> Callable[[Variables, Batch, Any], Any]:
+    """Returns `predict(variables, batch, constants)`, ready to jit."""
 
-    def predict(params, batch_stats, batch, template):
-        variables = {"params": params, "batch_stats": batch_stats}
-        return model.apply(variables, batch, template, train=False)
+    def predict(variables, batch, constants):
+        return method.model.apply(variables._asdict(), batch, constants, train=False)
 
     return predict
+
+
+class Programs:
+    """The entry points of a network with parameters: jitted once, called by name."""
+
+    def __init__(self, method: Method):
+        """`method.model` defines the entry points."""
+        self._method = method
+        self._jitted: dict[str, Callable] = {}
+
+    def bind(self, variables: Variables, constants: Any) -> Call:
+        """`call(entry, *arguments)` of the network with these parameters.
+
+        `__call__` takes a batch; other entry points take what the network says.
+        """
+
+        def call(entry: str, *arguments: Any) -> Any:
+            if entry == "__call__":
+                arguments = (arguments[0], constants, False)
+            return self._program(entry)(variables, *arguments)
+
+        return call
+
+    def _program(self, entry):
+        if entry not in self._jitted:
+            static = (3,) if entry == "__call__" else ()
+            self._jitted[entry] = jax.jit(
+                functools.partial(_apply, self._method.model, entry),
+                static_argnums=static,
+            )
+        return self._jitted[entry]
+
+
+def _fold(keys, data):
+    return jax.vmap(functools.partial(jax.random.fold_in, data=data))(keys)
+
+
+def _apply(model, entry, variables, *arguments):
+    return model.apply(variables._asdict(), *arguments, method=entry)

@@ -6,6 +6,7 @@ in one error; nothing is skipped in silence.
 """
 
 import re
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -66,12 +67,15 @@ class Format(NamedTuple):
       fresh: regular expression of parameters that the file has nothing for, which keep
         their first values.
       left_out: regular expression of tensors that no parameter needs.
+      requires: settings under which these weights mean what they were trained for: flat
+        name -> regular expression of its value as text.
     """
 
     rules: Sequence[Rule]
     is_model: bool
     fresh: str = r"(?!)"
     left_out: str = r"(?!)"
+    requires: Mapping[str, str] = types.MappingProxyType({})
 
 
 def fill(

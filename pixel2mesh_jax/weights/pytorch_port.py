@@ -56,6 +56,11 @@ def _graph_rules():
 FORMAT = Format(
     rules=[*_encoder_rules(), *_decoder_rules(), *_graph_rules()],
     is_model=True,
+    requires={
+        "model.template": "dat:.*",
+        "model.camera": r"250,112|248,111\.5",
+        "model.pooling": "p2m_tf|align_corners|p2m_torch",
+    },
     # Connectivity and template, which the configured template gives; the classifier of
     # the ResNet; and the image decoder, for models without one.
     left_out=r"(?:gcns\..*|gconv\.)adj_mat|init_pts|nn_encoder\.fc\..*"

@@ -56,4 +56,13 @@ def _graph_rules():
     ]
 
 
-FORMAT = Format(rules=[*_encoder_rules(), *_graph_rules()], is_model=True)
+FORMAT = Format(
+    rules=[*_encoder_rules(), *_graph_rules()],
+    is_model=True,
+    requires={
+        "model.template": "dat:.*",
+        "model.origin": r"[(\[]0\.0, 0\.0, 0\.0[)\]]",
+        "model.camera": "250,112",
+        "model.pooling": "p2m_tf",
+    },
+)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from benchmarks import operations
-from pixel2mesh_jax.training import devices
+from pixel2mesh_jax.training import sharding
 
 
 def test_a_product_of_matrices():
@@ -21,8 +21,8 @@ def test_a_loop_counts_as_often_as_it_runs():
 
 
 def test_devices_that_share_the_work_count_together():
-    shardings = devices.make_shardings(jax.device_count())
-    product = devices.by_device(lambda b, a: jnp.sum(a @ b), shardings)
+    shardings = sharding.make_shardings(jax.device_count())
+    product = sharding.by_device(lambda b, a: jnp.sum(a @ b), shardings)
     a, b = jnp.ones((2 * jax.device_count(), 3)), jnp.ones((3, 5))
     assert operations.count(product, b, a) == 2 * a.size * 5
 

@@ -7,9 +7,8 @@ import jax
 import pytest
 
 from configs import ablation
+from pixel2mesh_jax import methods
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.models.build import make_model, make_template
-from pixel2mesh_jax.training import checkpoints, loop
 
 VERTICES = (156, 618, 2466, 9858)
 FULL = ablation.get_config()
@@ -17,8 +16,9 @@ FULL = ablation.get_config()
 
 def shapes(config):
     """Shapes of the variables and of the meshes of one step, nothing computed."""
-    model, template = make_model(config), make_template(config)
-    batch = checkpoints.example_batch(config.image_size, 1, num_points=1)
+    method = methods.make(config)
+    model, template = method.model, method.constants
+    batch = method.example_batch(1)
     init = functools.partial(model.init, train=False)
     variables = jax.eval_shape(init, jax.random.key(0), batch, template)
     apply = functools.partial(model.apply, train=False)
@@ -55,7 +55,6 @@ def test_a_name_changes_what_it_lists_and_the_model_builds(name):
     assert vertices[-1] in VERTICES
     assert len(vertices) == config.model.num_stages
     assert "encoder" in params
-    assert loop.make_weights(config)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
@@ -71,16 +70,15 @@ def test_without_unpooling_every_stage_has_all_vertices():
 
 def test_without_shortcuts_there_are_the_same_parameters():
     assert shapes(ablation.get_config("no_residual"))[0] == shapes(FULL)[0]
-    assert not make_model(ablation.get_config("no_residual")).residual
-    assert make_model(FULL).residual
+    assert not methods.make(ablation.get_config("no_residual")).model.residual
+    assert methods.make(FULL).model.residual
 
 
 @pytest.mark.parametrize("term", ["laplacian", "edge", "normal", "move"])
 def test_a_loss_is_off(term):
-    weights = loop.make_weights(ablation.get_config(f"no_{term}"))
-    full = loop.make_weights(FULL)
-    assert getattr(full, term) > 0
-    assert weights == full._replace(**{term: 0.0})
+    loss = ablation.get_config(f"no_{term}").loss
+    assert FULL.loss[term] > 0
+    assert loss.to_dict() == {**FULL.loss.to_dict(), term: 0.0}
 
 
 def test_depth_is_a_fourth_channel():

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from configs import rgbd_pixel2mesh_r50 as experiment
+from pixel2mesh_jax import methods
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.models.build import make_model, make_template
-from pixel2mesh_jax.training import checkpoints, loop
 
 # FACTS 1.6: the head of three light stages, and a ResNet-50 without its classifier.
 HEAD_PARAMETERS = 1_845_796
@@ -17,8 +16,9 @@ RESNET50_PARAMETERS = 23_508_032
 
 
 def parameters(config):
-    model, template = make_model(config), make_template(config)
-    batch = checkpoints.example_batch(config.image_size, 1, num_points=1)
+    method = methods.make(config)
+    model, template = method.model, method.constants
+    batch = method.example_batch(1)
     init = functools.partial(model.init, train=False)
     variables = jax.eval_shape(init, jax.random.key(0), batch, template)
     return variables["params"]
@@ -38,12 +38,12 @@ def test_full_size_is_the_published_network_with_a_fourth_channel():
 @pytest.mark.parametrize("variant", ["", "published", "tiny"])
 def test_variants_build_and_start_from_a_sphere(variant):
     config = experiment.get_config(variant)
-    template = make_template(config)
+    template = methods.make(config).constants
     assert [len(level.neighbors) for level in template.levels] == [162, 642, 2562]
     center = np.mean(template.vertices, axis=0)
     expected = [0, 0, 0] if variant == "published" else [0, 0, -0.8]
     np.testing.assert_allclose(center, expected, atol=1e-6)
-    assert loop.make_weights(config).edge == 0.2
+    assert config.loss.edge == 0.2
     assert parameters(config)
 
 
@@ -61,8 +61,8 @@ def test_unknown_variants_poolings_and_heads_are_answered_with_the_valid_ones():
     config = experiment.get_config("tiny")
     config.model.pooling = "nearest"
     with pytest.raises(InputError, match=r"align_corners_zeros, half_pixel"):
-        make_model(config)
+        methods.make(config)
     config = experiment.get_config("tiny")
     config.model.vertex_colors = True
-    with pytest.raises(InputError, match=r"neither vertex_colors nor a decoder"):
-        make_model(config)
+    with pytest.raises(InputError, match=r"unknown: vertex_colors"):
+        methods.make(config)

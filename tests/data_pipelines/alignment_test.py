@@ -7,7 +7,8 @@ import trimesh
 from data_pipelines import alignment, render
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
-from pixel2mesh_jax.io import meshes, raycast
+from pixel2mesh_jax.io import meshes
+from pixel2mesh_jax.rendering import raycast
 
 INTRINSICS = camera.r2n2_intrinsics(64)
 VIEWPOINT = render.Viewpoint(35.0, 27.0, 0.8)

@@ -7,9 +7,12 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 import trimesh
+from etils import epath
+from tensorflow_datasets.core import file_adapters
 
-from data_pipelines import build
+from data_pipelines import build, shards
 from data_pipelines.views import REPORT_NAME, VERSION
 
 needs_beam = pytest.mark.skipif(
@@ -66,7 +69,7 @@ def test_beam_writes_the_same_bytes_as_one_machine(tmp_path, run):
     text = run(tmp_path / "beam", "--beam_pipeline_options", ON_TWO_WORKERS)
     here, on_beam = files(tmp_path / "here"), files(tmp_path / "beam")
     assert here == on_beam
-    assert sum("tfrecord" in name for name in here) == 2
+    assert sum("array_record" in name for name in here) == 2
     report = json.loads(on_beam[REPORT_NAME])
     assert report["objects"] == {"train": 6, "val": 0, "test": 2}
     assert report["views"] == {"train": 12, "val": 0, "test": 4}
@@ -102,3 +105,18 @@ def test_options_that_do_not_go_together(capsys, arguments, message):
     assert end.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_shards_for_a_bucket_are_written_here_and_copied(tmp_path, monkeypatch):
+    """array_record itself writes local files only."""
+    copied = {}
+    monkeypatch.setattr(
+        type(epath.Path("shard")),
+        "copy",
+        lambda shard, place: copied.update({place: shard.read_bytes()}),
+    )
+    record = tf.train.Example().SerializeToString()
+    writer = shards.DeterministicWriter(file_adapters.FileFormat.ARRAY_RECORD)
+    writer.write("gs://bucket/shard", [(0, record)])
+    writer.write(tmp_path / "shard", [(0, record)])
+    assert copied == {"gs://bucket/shard": (tmp_path / "shard").read_bytes()}

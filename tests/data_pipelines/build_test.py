@@ -15,7 +15,9 @@ import pytest
 import tensorflow_datasets as tfds
 import trimesh
 
-from data_pipelines import build, cache, views
+from data_pipelines import build, build_lock, cache, views
+from data_pipelines.job import parse
+from data_pipelines.mesh_folder import mesh_folder_dataset_builder
 from data_pipelines.mesh_folder import source as mesh_folder
 from data_pipelines.outcomes import Outcome
 from pixel2mesh_jax.errors import InputError
@@ -49,12 +51,12 @@ def run(name, data_dir, *arguments):
 
 
 def shards(folder):
-    return {path.name: path.read_bytes() for path in folder.glob("*.tfrecord*")}
+    return {path.name: path.read_bytes() for path in folder.glob("*.array_record*")}
 
 
 def examples(folder, split):
     builder = tfds.builder_from_directory(folder)
-    records = tfds.as_numpy(builder.as_dataset(split=split))
+    records = builder.as_data_source(split=split)
     return sorted(records, key=lambda record: (record["object_id"], record["view"]))
 
 
@@ -63,7 +65,7 @@ def test_records_follow_the_schema(source, tmp_path):
     folder = tmp_path / "data" / "mesh_folder" / views.VERSION
     info = tfds.builder_from_directory(folder).info
     offers = dict.fromkeys(("has_depth", "has_points", "has_colors"), True)
-    assert info.metadata == offers | {"image_size": 137}
+    assert info.metadata == offers | {"image_size": 137, "max_points": 100}
     assert info.features["category"].names == ["chair", "table"]
     assert info.splits["train"].num_examples == 6
     assert info.splits["test"].num_examples == 2
@@ -195,11 +197,84 @@ def test_complete_data_is_left_alone(source, tmp_path, capsys):
     assert "built with size 137 instead of 224" in capsys.readouterr().err
 
 
-def test_what_a_killed_writer_left_is_removed(source, tmp_path):
+def test_the_unfinished_work_of_others_is_left_alone(source, tmp_path):
     parent = tmp_path / "data" / "mesh_folder"
-    (parent / f"incomplete.ABC123_{views.VERSION}").mkdir(parents=True)
+    other = parent / f"incomplete.ABC123_{views.VERSION}"
+    other.mkdir(parents=True)
+    (other / "shard").write_text("of another build")
     assert run("mesh_folder", tmp_path / "data", "--source", str(source)) == 0
-    assert [path.name for path in parent.iterdir()] == [views.VERSION]
+    assert (other / "shard").read_text() == "of another build"
+    assert {path.name for path in parent.iterdir()} == {views.VERSION, other.name}
+
+
+@pytest.mark.parametrize("change", ["added", "removed", "changed"])
+def test_a_source_that_has_changed_is_noticed(source, tmp_path, capsys, change):
+    arguments = ("mesh_folder", tmp_path / "data", "--source", str(source))
+    assert run(*arguments) == 0
+    category = source / "train" / "chair"
+    if change == "added":
+        write_box(category / "new.glb")
+    elif change == "removed":
+        (category / "b.obj").unlink()
+    else:
+        write_box(category / "a.glb", (3, 1, 1))
+    name = {"added": "new.glb", "removed": "b.obj", "changed": "a.glb"}[change]
+    capsys.readouterr()
+    assert run(*arguments) == 2
+    text = capsys.readouterr().err
+    assert f"since then: 1 {change} (train/chair/{name}). Delete it" in text
+
+
+def test_a_source_that_is_gone_is_no_reason_to_complain(source, tmp_path, capsys):
+    arguments = ("mesh_folder", tmp_path / "data", "--source", str(source))
+    assert run(*arguments) == 0
+    source.rename(tmp_path / "elsewhere")
+    capsys.readouterr()
+    assert run(*arguments) == 0
+    assert "not compared" in capsys.readouterr().err
+
+
+def test_a_second_build_of_the_same_folder_is_refused(source, tmp_path, capsys):
+    data_dir = tmp_path / "data"
+    job = parse(["mesh_folder", "--data_dir", str(data_dir), "--source", str(source)])
+    with build_lock.hold(job.lock, str(job.shards)):
+        assert run("mesh_folder", data_dir, "--source", str(source)) == 2
+        text = capsys.readouterr().err
+        assert f"being written by another build (process {os.getpid()})" in text
+        other = ("--train=0", "--val=0", "--test=1")
+        assert run("procedural_shapes", data_dir, *other) == 0  # another data set
+    assert run("mesh_folder", data_dir, "--source", str(source)) == 0
+    assert not (data_dir / ".cache").exists()
+
+
+def test_shards_are_on_the_disk_before_they_have_their_name(
+    source, tmp_path, monkeypatch
+):
+    events, fsync, rename = [], os.fsync, os.rename
+
+    def note_fsync(descriptor):
+        events.append(pathlib.Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        return fsync(descriptor)
+
+    def note_rename(old, new):
+        events.append(f"rename to {new}")
+        return rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "rename", note_rename)
+    assert run("mesh_folder", tmp_path / "data", "--source", str(source)) == 0
+    folder = tmp_path / "data" / "mesh_folder" / views.VERSION
+    renamed = events.index(f"rename to {folder}")
+    assert {path.name for path in folder.iterdir()} <= set(events[:renamed])
+    assert "mesh_folder" in events[renamed:]  # the name is on the disk too
+
+
+def test_builders_alone_say_which_command_builds(tmp_path):
+    builder = mesh_folder_dataset_builder.Builder(data_dir=str(tmp_path))
+    with pytest.raises(
+        InputError, match=r"python -m data_pipelines\.build mesh_folder"
+    ):
+        builder.download_and_prepare()
 
 
 def test_finished_objects_are_not_built_again(source, tmp_path, monkeypatch):
@@ -321,6 +396,47 @@ def test_killed_build_goes_on_where_it_stopped(tmp_path, start_build):
         for name in ("killed", "whole")
     )
     assert resumed_shards == whole_shards
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_a_build_killed_at_random_moments_ends_with_the_same_bytes(
+    tmp_path, start_build, seed
+):
+    """kill -9 of the build, ten times, its workers orphaned, begun again at once."""
+    began = time.monotonic()
+    assert start_build(tmp_path / "whole").wait() == 0
+    whole = time.monotonic() - began
+    rng = np.random.default_rng(seed)
+    for _ in range(10):
+        killed = start_build(tmp_path / "killed")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            killed.wait(rng.uniform(0, whole))
+        killed.kill()
+        killed.wait()
+    assert start_build(tmp_path / "killed").wait() == 0
+    resumed, expected = (
+        files(tmp_path / name / "mesh_folder" / views.VERSION)
+        for name in ("killed", "whole")
+    )
+    assert resumed == expected
+    assert [path.name for path in (tmp_path / "killed").iterdir()] == ["mesh_folder"]
+
+
+def files(folder):
+    """Everything of a data set."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.slow
+def test_of_two_builds_at_once_one_is_refused(tmp_path, start_build):
+    first = start_build(tmp_path / "data")
+    while not list((tmp_path / "data").glob(".cache/*/*.npz")):
+        assert first.poll() is None
+        time.sleep(0.05)
+    assert start_build(tmp_path / "data").wait() == 2
+    assert first.wait() == 0
+    assert start_build(tmp_path / "data").wait() == 0  # complete, nothing to do
 
 
 def write_times(paths):

@@ -66,7 +66,7 @@ def data(source, network, tmp_path_factory):
 
 def records(folder):
     builder = tfds.builder_from_directory(folder / "mesh_folder" / views.VERSION)
-    found = tfds.as_numpy(builder.as_dataset(split="train"))
+    found = builder.as_data_source(split="train")
     return sorted(found, key=lambda record: (record["object_id"], record["view"]))
 
 
@@ -173,7 +173,7 @@ def test_workers_do_not_change_the_shards(data, source, network, tmp_path):
 
     def shards(root):
         folder = root / "mesh_folder" / views.VERSION
-        return {path.name: path.read_bytes() for path in folder.glob("*.tfrecord*")}
+        return {path.name: path.read_bytes() for path in folder.glob("*.array_record*")}
 
     assert shards(tmp_path) == shards(data / "both")
 

@@ -1,7 +1,9 @@
 """The input pipeline on a tiny dataset that is written here, in the schema of views."""
 
 import itertools
+import json
 import re
+import shlex
 
 import jax
 import numpy as np
@@ -10,7 +12,16 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from data_pipelines import augment, input_pipeline, job, shards, views
+from data_pipelines import (
+    augment,
+    fields,
+    input_pipeline,
+    job,
+    order,
+    record_files,
+    shards,
+    views,
+)
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 
@@ -19,33 +30,51 @@ NUM_POINTS = 200  # stored surface points, except where a test counts otherwise
 COUNTS = {"train": 7, "val": 5}
 
 
-def write_dataset(folder, name, point_counts, num_voxels=0):
+def write_dataset(folder, name, point_counts, num_voxels=0, num_queries=0):
     """Balls beside the optical axis; with depth, without colours."""
-    options = views.Options(size=SIZE, voxels=num_voxels)
+    options = views.Options(size=SIZE, voxels=num_voxels, num_queries=num_queries)
+    path = folder / name / views.VERSION
     info = tfds.core.DatasetInfo(
         builder=tfds.core.DatasetIdentity(
             name=name,
-            version=tfds.core.Version("1.0.0"),
-            data_dir=str(folder / name / "1.0.0"),
+            version=tfds.core.Version(views.VERSION),
+            data_dir=str(path),
             module_name=__name__,
         ),
         features=shards.features(("ball", "egg"), options),
         metadata=tfds.core.MetadataDict(
-            has_depth=True, has_colors=False, image_size=SIZE
+            has_depth=True,
+            has_points=True,
+            has_colors=False,
+            image_size=SIZE,
+            max_points=max(point_counts),
         ),
     )
-    (folder / name / "1.0.0").mkdir(parents=True)
-    writer = tfds.core.SequentialWriter(info, max_examples_per_shard=4)
+    path.mkdir(parents=True)
+    writer = tfds.core.SequentialWriter(
+        info, max_examples_per_shard=4, file_format=record_files.FILE_FORMAT
+    )
     writer.initialize_splits(list(COUNTS))
     for split, count in COUNTS.items():
         records = [make_record(split, index, point_counts) for index in range(count)]
-        if num_voxels:
-            layer = np.eye(num_voxels, dtype=np.uint8)
-            records = [
-                {**row, "voxels": np.stack([layer] * num_voxels)} for row in records
-            ]
+        for record in records:
+            record |= solid_features(num_voxels, num_queries)
         writer.add_examples({split: records})
     writer.close_all()
+
+
+def solid_features(num_voxels, num_queries):
+    """Voxels of the diagonal plane, and queries whose distance is their number."""
+    found = {}
+    if num_voxels:
+        layer = np.eye(num_voxels, dtype=np.uint8)
+        found["voxels"] = np.stack([layer] * num_voxels)
+    if num_queries:
+        distances = np.arange(num_queries, dtype=np.float32)
+        found["query_distances"] = distances
+        found["query_points"] = np.outer(distances, [1, 2, 3]).astype(np.float32)
+        found["query_colors"] = np.full((num_queries, 3), 51, np.uint8)
+    return found
 
 
 def make_record(split, index, point_counts):
@@ -129,6 +158,85 @@ def test_voxels_are_there_for_evaluation_where_the_data_have_them(tiny_dir, tmp_
     assert train(tiny_dir, 1)[0].voxels is None
 
 
+SIZES = {"S": 24, "P": 30, "Q": 20, "R": 6, "3": 3}
+
+
+@pytest.fixture(scope="module")
+def solid_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("solids")
+    write_dataset(folder, "tiny_shapes", (NUM_POINTS,), num_voxels=6, num_queries=50)
+    return folder
+
+
+def with_fields(folder, names):
+    options = {"image_size": 24, "num_queries": 20, "color_jitter": 0.3, "flip": True}
+    return train(folder, 1, fields=names, **options)[0]
+
+
+@pytest.fixture(scope="module")
+def all_fields(solid_dir):
+    return with_fields(solid_dir, tuple(fields.FIELDS))
+
+
+@pytest.mark.parametrize("name", fields.FIELDS)
+def test_a_field_alone_is_as_in_company(solid_dir, all_fields, name):
+    """Shape and type as the table says; the others are None; equal values."""
+    alone = with_fields(solid_dir, (name,))
+    assert {key for key in alone._fields if getattr(alone, key) is not None} == {
+        name,
+        "category",
+        "weight",
+    }
+    found, field = getattr(alone, name), fields.FIELDS[name]
+    assert found.shape == (4, *(SIZES[size] for size in field.shape.split()))
+    assert found.dtype == field.dtype.as_numpy_dtype
+    np.testing.assert_array_equal(found, getattr(all_fields, name))
+
+
+def test_features_that_nobody_asked_for_are_not_decoded(solid_dir, monkeypatch):
+    asked = []
+
+    class Features(tfds.features.FeaturesDict):
+        def __init__(self, features):
+            asked.extend(features)
+            super().__init__(features)
+
+    monkeypatch.setattr(tfds.features, "FeaturesDict", Features)
+    train(solid_dir, 1, fields=("mask", "points"))
+    assert sorted(asked) == ["category", "points", "rgba"]
+
+
+def test_voxels_and_queries_are_mirrored_with_the_view(solid_dir):
+    names = ("voxels", "query_points", "query_distances", "query_colors")
+    (batch,) = train(solid_dir, 1, fields=names, batch_size=7, flip=True)
+    mirrored = ~batch.voxels[:, 0, 0, 0]
+    assert mirrored.any()
+    assert not mirrored.all()
+    layer = np.eye(6, dtype=bool)
+    for grid, turned in zip(batch.voxels, mirrored, strict=True):
+        assert (grid == (layer[:, ::-1] if turned else layer)).all()
+    x = batch.query_distances * np.where(mirrored, -1, 1)[:, None]
+    np.testing.assert_array_equal(batch.query_points[..., 0], x)
+    np.testing.assert_array_equal(batch.query_points[..., 1], 2 * batch.query_distances)
+    np.testing.assert_allclose(batch.query_colors, 0.2)
+    assert batch.query_distances.shape == (7, 50)
+
+
+def test_queries_are_drawn_anew_in_every_epoch(solid_dir):
+    options = {"fields": ("query_distances",), "num_queries": 10, "batch_size": 7}
+    first, second = train(solid_dir, 2, **options)
+    rows = [set(row) for batch in (first, second) for row in batch.query_distances]
+    assert all(len(row) == 10 for row in rows)
+    assert len({frozenset(row) for row in rows}) == 14
+
+
+def test_fields_that_are_unknown_or_missing_are_named(tiny_dir):
+    with pytest.raises(InputError, match=r"'rgbd' of a batch; valid: rgb, depth"):
+        train(tiny_dir, 0, fields=("rgbd",))
+    with pytest.raises(InputError, match=r"no voxels.*build.*with --voxels N"):
+        evaluate(tiny_dir, fields=("voxels",))
+
+
 @pytest.mark.parametrize("start", [1, 2, 5])
 def test_a_batch_depends_on_seed_and_step_alone(tiny_dir, start):
     """Seven examples, batches of four: batch 1 crosses into the second epoch."""
@@ -170,6 +278,62 @@ def test_two_processes_together_equal_one(tiny_dir):
         assert_equal(whole, joined)
 
 
+def test_only_records_that_end_in_a_batch_are_read(tiny_dir, monkeypatch):
+    """Limits, resuming and other processes cost no reading."""
+    read, get = [], record_files.Records.__getitem__
+    monkeypatch.setattr(
+        record_files.Records,
+        "__getitem__",
+        lambda records, index: read.append(index) or get(records, index),
+    )
+    monkeypatch.setattr(tf.data, "AUTOTUNE", 1)  # reads no more than it has to
+    evaluate(tiny_dir, split="train", limit=2)
+    assert sorted(read) == [0, 4]
+    read.clear()
+    train(tiny_dir, 1, start_step=10**9, process_index=1, process_count=4)
+    assert len(read) <= 4  # one example of this batch, and of those fetched ahead
+
+
+@pytest.mark.parametrize("count", [1, 7, 1000])
+def test_the_order_is_a_permutation_for_every_seed_and_epoch(count):
+    orders = [
+        [order.record_of(epoch * count + place, count, seed) for place in range(count)]
+        for seed, epoch in ((0, 0), (0, 1), (1, 0), (-1, 5))
+    ]
+    for found in orders:
+        assert sorted(found) == list(range(count))
+    if count == 1000:
+        assert len({tuple(found) for found in orders}) == 4
+        for found in orders:  # not local: records come from everywhere
+            assert np.corrcoef(np.arange(count), found)[0, 1] < 0.1
+
+
+@pytest.mark.parametrize(("total", "limit"), [(7, 2), (7, 7), (7, 9), (5, None)])
+def test_limits_take_evenly_spread_records(total, limit):
+    found = order.spread(total, limit)
+    assert len(found) == min(limit or total, total)
+    steps = np.diff([*found, total])
+    assert found[0] == 0
+    assert steps.max() - steps.min() <= 1
+
+
+def test_shares_of_an_evaluation_are_the_whole(tiny_dir):
+    whole = [row for batch in evaluate(tiny_dir) for row in real(batch)]
+    parts = [
+        row
+        for i in range(3)
+        for batch in evaluate(tiny_dir, process_index=i, process_count=3)
+        for row in real(batch)
+    ]
+    np.testing.assert_array_equal(whole, parts)
+    assert evaluate(tiny_dir, limit=2, process_index=2, process_count=3) == []
+
+
+def real(batch):
+    """Pictures of the examples that are not there to fill up the batch."""
+    return batch.rgb[batch.weight > 0]
+
+
 def test_batch_size_must_be_divisible(tiny_dir):
     with pytest.raises(InputError, match="multiple of 3"):
         train(tiny_dir, 1, process_count=3)
@@ -200,23 +364,15 @@ def test_normals_are_mirrored_with_the_points(tiny_dir):
     np.testing.assert_allclose(batch.normals, expected, atol=2e-3)  # stored as float16
 
 
-def test_flipping_twice_is_the_identity():
-    rng = np.random.default_rng(0)
-    shapes = {
-        "rgb": (5, 5, 3),
-        "depth": (5, 5),
-        "mask": (5, 5),
-        "points": (9, 3),
-        "normals": (9, 3),
-    }
-    example = {
-        key: tf.constant(rng.random(shape), tf.float32) for key, shape in shapes.items()
-    }
-    once = augment.flip_example(example, tf.constant(True))
-    twice = augment.flip_example(once, tf.constant(True))
-    for key, value in example.items():
-        assert not np.array_equal(once[key], value)
-        np.testing.assert_array_equal(twice[key], value)
+@pytest.mark.parametrize("name", fields.FIELDS)
+def test_mirroring_twice_is_the_identity(name):
+    field = fields.FIELDS[name]
+    shape = [3 if size == "3" else 5 for size in field.shape.split()]
+    numbers = np.random.default_rng(0).random(shape) - 0.5
+    value = tf.cast(
+        tf.constant(numbers > 0 if "R" in field.shape else numbers), field.dtype
+    )
+    np.testing.assert_array_equal(field.mirrored(field.mirrored(value)), value)
 
 
 def test_jitter_leaves_mask_depth_and_background(tiny_dir):
@@ -333,3 +489,43 @@ def test_missing_split_and_fields_are_named_before_the_first_batch(tiny_dir):
         train(tiny_dir, 0, split="test")
     with pytest.raises(InputError, match=r"no colors.*it has: depth"):
         train(tiny_dir, 0, require=("depth", "colors"))
+
+
+def test_shards_of_another_version_say_how_to_build_them_again(tmp_path):
+    old = tmp_path / "mesh_folder" / "1.0.0"
+    old.mkdir(parents=True)
+    (old / "dataset_info.json").write_text("{}")
+    options = views.Options(views=3, voxels=48)._asdict()
+    report = {"source": "/my models", "options": options}
+    (old / views.REPORT_NAME).write_text(json.dumps(report))
+    with pytest.raises(InputError, match=r"version 1\.0\.0; this") as error:
+        input_pipeline.dataset_info("mesh_folder", tmp_path)
+    line = str(error.value).split("data_pipelines.build ")[1]
+    asked = job.parse(shlex.split(line))
+    assert asked.data_dir == tmp_path
+    assert str(asked.source) == "/my models"
+    assert asked.options == views.Options(views=3, voxels=48)
+    (old / views.REPORT_NAME).unlink()
+    with pytest.raises(InputError, match="build mesh_folder --source DIR"):
+        input_pipeline.dataset_info("mesh_folder", tmp_path)
+
+
+def test_a_missing_shard_is_named(tmp_path):
+    write_dataset(tmp_path, "tiny_shapes", (NUM_POINTS,))
+    first, *_ = sorted(tmp_path.rglob("*train.array_record*"))
+    first.unlink()
+    with pytest.raises(InputError, match=re.escape(str(first))):
+        train(tmp_path, 0)
+
+
+def test_platforms_without_array_record_are_told_what_works(tiny_dir, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"macOS \(arm64\).*reconstructs"):
+        train(tiny_dir, 0)
+
+
+def test_tfds_reads_the_records_too(tiny_dir):
+    source = tfds.data_source("tiny_shapes", data_dir=tiny_dir, split="val")
+    assert len(source) == COUNTS["val"]
+    ids = input_pipeline.example_ids("tiny_shapes", tiny_dir, split="val")
+    assert [row["object_id"].decode() for row in source] == [name for name, _ in ids]

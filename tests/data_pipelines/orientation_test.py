@@ -1,14 +1,18 @@
 """Outward windings where the truth is known, and what must not change them."""
 
+import time
+
+import igl
 import numpy as np
 import pytest
 import trimesh
 
-from data_pipelines import orientation, render
+from data_pipelines import orientation, patches, render
 from data_pipelines.procedural_shapes import families
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.geometry import surface as surface_geometry
-from pixel2mesh_jax.io import materials, meshes, raycast
+from pixel2mesh_jax.io import materials, meshes
+from pixel2mesh_jax.rendering import raycast
 from tests.data_pipelines import solid_shapes as shapes
 
 
@@ -144,6 +148,45 @@ def test_colors_turn_with_their_faces():
         np.einsum("nc,ncd->nd", reversed_weights, turned.vertices[turned.faces]),
         np.einsum("nc,ncd->nd", weights, surface.vertices[surface.faces]),
     )
+
+
+def test_many_patches_are_gathered_in_turns(monkeypatch):
+    """Turns change neither what belongs together nor how it is wound."""
+    parts = [shapes.sphere(0.2 + 0.01 * i) for i in range(4)] + [shapes.cup()]
+    surface = shapes.shuffled(shapes.surface_of(*parts))
+    soup = np.random.default_rng(0).integers(0, 200, (300, 3))
+    faces = np.concatenate([surface.faces, soup])  # open and branching edges as well
+    faces = faces[(np.diff(np.sort(faces, axis=1), axis=1) > 0).all(axis=1)]
+    at_once = igl.bfs_orient(faces)
+    monkeypatch.setattr(patches, "MOST_PATCHES", 7)
+    agreed, number = patches._bfs_orient(faces)
+    np.testing.assert_array_equal(agreed, at_once[0])
+    pairs = np.unique(np.stack([number, at_once[1]]), axis=1)
+    assert pairs.shape[1] == number.max() + 1 == at_once[1].max() + 1 > 50
+
+
+def test_a_soup_of_triangles_takes_a_bounded_number_of_rays(monkeypatch):
+    rng, count = np.random.default_rng(0), 500
+    area, patch = rng.random(count), rng.permutation(count)
+    assert len(orientation._draw_faces(area, patch)) >= 32 * count
+    monkeypatch.setattr(orientation, "MOST_RAYS", 2000)
+    monkeypatch.setattr(orientation, "RAYS_PER_OBJECT", 10)
+    drawn = orientation._draw_faces(area, patch)
+    assert len(drawn) == 2000
+    assert set(drawn) == set(range(count))
+
+
+@pytest.mark.slow
+def test_four_hundred_thousand_loose_triangles():
+    """99 s and 5.75 GB when every one of them got 32 rays."""
+    center = np.random.default_rng(0).random((400_000, 1, 3))
+    corners = center + 0.01 * np.random.default_rng(1).normal(size=(400_000, 3, 3))
+    faces = np.arange(1_200_000).reshape(-1, 3)
+    mesh = trimesh.Trimesh(corners.reshape(-1, 3), faces, process=False)
+    start = time.monotonic()
+    oriented = orientation.orient_outward(meshes.surface_from_mesh(mesh))
+    assert time.monotonic() - start < 60
+    assert oriented.first.all()
 
 
 @pytest.mark.data

@@ -47,7 +47,7 @@ def test_shards(tmp_path):
     arguments += f" --voxels=16 --num_queries=50 --data_dir={tmp_path}"
     assert build.main(["procedural_shapes", *arguments.split()]) == 0
     builder = tfds.builder_from_directory(tmp_path / "procedural_shapes" / VERSION)
-    for record in tfds.as_numpy(builder.as_dataset(split="test")):
+    for record in builder.as_data_source(split="test"):
         assert record["voxels"].shape == (16, 16, 16)
         assert 0 < record["voxels"].mean() < 0.5
         assert record["query_points"].shape == (50, 3)

@@ -221,10 +221,10 @@ PLY_HEADER = (
     [
         ("a.glb", "", "cannot be read"),
         ("a.glb", "this is text", "cannot be read"),
-        ("a.obj", "", "holds no triangles .it holds nothing"),
-        ("a.obj", OBJ_VERTICES, "holds no triangles .it holds PointCloud"),
+        ("a.obj", "", "holds no triangles"),
+        ("a.obj", OBJ_VERTICES, "holds no triangles"),
         ("a.obj", OBJ_VERTICES + "f 1 1 1\n", "no area"),
-        ("a.off", "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n", "face index outside"),
+        ("a.off", "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n", "vertices 0 to 7"),
         ("a.ply", PLY_HEADER + "0 0 0\n1 0 0\nnan 1 0\n3 0 1 2\n", "1 of 3 vertices"),
         ("a.ply", PLY_HEADER + "0 0 0\n1 0 0\n0 1 0\n3 0 1 9\n", "vertices 0 to 9"),
         ("a.txt", "", "known types are .glb"),

@@ -31,13 +31,13 @@ def assert_grey(surface):
 def test_a_texture_that_is_there(tmp_path):
     Image.new("RGB", (4, 4), (255, 0, 0)).save(tmp_path / "red one.png")
     path = write_obj(tmp_path, "map_Kd red one.png")
-    assert textures.missing_files(path) == {}
+    assert textures.beside(path, "red one.png") == tmp_path / "red one.png"
     assert (meshes.load_surface(path).paint.texels == (255, 0, 0)).all()
 
 
 def test_a_missing_texture_of_an_obj(tmp_path, caplog):
     path = write_obj(tmp_path, "map_Kd images\\gone.png")
-    assert textures.missing_files(path) == {"paint": "images\\gone.png"}
+    assert textures.beside(path, "images\\gone.png") is None
     assert_grey(meshes.load_surface(path))
     assert "gone.png is missing: painted grey" in caplog.text
 
@@ -81,3 +81,43 @@ def test_a_missing_texture_of_a_gltf(tmp_path, caplog, name):
     with caplog.at_level(logging.WARNING):
         assert_grey(meshes.load_surface(tmp_path / "a.gltf"))
     assert "some where/gone.png is missing" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "cannot identify"),
+        (b"", "cannot identify"),
+    ],
+    ids=["PostScript, which starts a program", "nothing"],
+)
+def test_what_is_no_picture_is_not_decoded(caplog, content, words):
+    assert textures.Textures().add("a", content, "a.eps") == textures.NO_TEXTURE
+    assert words in caplog.text
+
+
+def test_sixteen_bits_become_eight(tmp_path):
+    depth = np.array([[0, 256 * 100 + 7], [65535, 255]], np.uint16)
+    Image.fromarray(depth).save(tmp_path / "a.png")
+    library = textures.Textures()
+    assert library.add("a", tmp_path / "a.png", "a.png") == 0
+    assert library.pictures[0][..., 1].tolist() == [[0, 100], [255, 0]]
+
+
+@pytest.mark.parametrize("name", ["a\0b.png", "x" * 5000, "", ".", "..", "/", "a.png/"])
+def test_names_that_no_file_can_have(tmp_path, name):
+    assert textures.beside(tmp_path / "a.obj", name) is None
+
+
+def test_warnings_of_trimesh_are_passed_on(tmp_path, caplog, monkeypatch):
+    trimesh.creation.box().export(tmp_path / "a.stl")
+    load = trimesh.load_scene
+
+    def load_with_warning(*arguments, **options):
+        logging.getLogger("trimesh").warning("some facets were dropped")
+        return load(*arguments, **options)
+
+    monkeypatch.setattr(meshes.trimesh, "load_scene", load_with_warning)
+    meshes.load_surface(tmp_path / "a.stl")
+    said = [record.name for record in caplog.records if "dropped" in record.message]
+    assert "pixel2mesh_jax.io.meshes" in said

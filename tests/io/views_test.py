@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose
 from PIL import Image
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import camera, canonical_view
+from pixel2mesh_jax.geometry import camera, object_crop
 from pixel2mesh_jax.io import cameras, limits, masks, views
 from pixel2mesh_jax.structures import View
 
@@ -143,7 +143,7 @@ def test_an_object_elsewhere_is_cut_out_and_moved():
     assert square.rgba.shape[0] == square.rgba.shape[1] < 45
     assert_allclose(square.intrinsics, camera.r2n2_intrinsics(len(square.rgba)))
     seen = square.depth[square.depth > 0]
-    assert np.median(seen) == pytest.approx(canonical_view.CANONICAL_DEPTH, abs=0.01)
+    assert np.median(seen) == pytest.approx(object_crop.CANONICAL_DEPTH, abs=0.01)
     assert fitted.depth == pytest.approx(np.median(depth[depth > 0]))
     kept, fitted = views.canonicalize(view, "never")
     assert kept.rgba.shape == (120, 120, 4)
@@ -237,8 +237,8 @@ def test_a_large_picture_is_averaged_before_it_becomes_floats(monkeypatch):
     assert shrunk.depth == pytest.approx(fitted.depth, rel=0.02)
     points = np.array([[0.1, 0.05, -0.75]])
     assert_allclose(
-        canonical_view.camera_from_canonical(points, shrunk),
-        canonical_view.camera_from_canonical(points, fitted),
+        object_crop.camera_from_canonical(points, shrunk),
+        object_crop.camera_from_canonical(points, fitted),
         atol=0.01,
     )
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pixel2mesh_jax import objectives
 from pixel2mesh_jax.geometry import templates
+from pixel2mesh_jax.losses import pixel2mesh as objectives
 from pixel2mesh_jax.models import encoders, pixel2mesh
 from tests.batches import make_batch
 

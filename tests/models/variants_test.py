@@ -8,13 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pixel2mesh_jax import methods
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, surface, templates
-from pixel2mesh_jax.models import autoencoder, build, encoders
+from pixel2mesh_jax.methods import cascade
+from pixel2mesh_jax.methods.method import empty_batch, image_fields
+from pixel2mesh_jax.models import autoencoder, encoders, pixel2mesh
 from pixel2mesh_jax.models.pixel2mesh import Pixel2Mesh, network_input, split_channels
 from pixel2mesh_jax.models.pixel2mesh2 import Pixel2Mesh2
 from pixel2mesh_jax.models.two_stream import TwoStream
-from pixel2mesh_jax.training import checkpoints
 from tests.batches import SIZE, make_batch
 from tests.procedural_views import make_batches
 
@@ -50,6 +52,14 @@ MODELS = {
 }
 
 
+def empty_images(size, batch_size):
+    fields = {
+        name: np.zeros((batch_size, *field.shape), field.dtype)
+        for name, field in image_fields(size, num_points=1).items()
+    }
+    return empty_batch(batch_size)._replace(**fields)
+
+
 def config_of(name):
     module, _, variant = name.partition(":")
     return importlib.import_module(f"configs.{module}").get_config(variant)
@@ -57,7 +67,7 @@ def config_of(name):
 
 def shapes_of(model, template, size, batch_size=1):
     """Shapes of the variables and of the outputs; nothing is computed."""
-    batch = checkpoints.example_batch(size, batch_size, num_points=1)
+    batch = empty_images(size, batch_size)
     init = functools.partial(model.init, train=False)
     variables = jax.eval_shape(init, jax.random.key(0), batch, template)
     apply = functools.partial(model.apply, train=False)
@@ -70,8 +80,8 @@ def shapes_of_named(name):
 
 
 def shapes_of_config(config):
-    template = build.make_template(config)
-    return shapes_of(build.make_model(config), template, config.image_size)
+    method = methods.make(config)
+    return shapes_of(method.model, method.constants, config.image_size)
 
 
 def count(tree):
@@ -239,7 +249,7 @@ def test_a_batch_of_two_equals_two_batches_of_one(name):
 
 @pytest.mark.parametrize("inputs", [("rgb",), RGB_D, ("depth",)])
 def test_decoder_draws_what_the_encoder_saw(inputs):
-    channels = sum(build.CHANNELS[name] for name in inputs)
+    channels = sum(pixel2mesh.CHANNELS[name] for name in inputs)
     decoder = autoencoder.ImageDecoder(channels)
     model = Pixel2Mesh(encoders.Conv18(), inputs=inputs, decoder=decoder)
     _, outputs = shapes_of(model, SMALL, 224, batch_size=2)
@@ -252,7 +262,7 @@ def test_decoder_draws_what_the_encoder_saw(inputs):
 
 
 def test_decoder_layers_have_the_published_shapes():
-    model = build.make_decoder(config_of("rgb_autoencoder"))
+    model = methods.make(config_of("rgb_autoencoder")).model.decoder
     sides, channels = (56, 28, 14, 7), (64, 128, 256, 512)
     maps = [
         jnp.zeros((1, side, side, c)) for side, c in zip(sides, channels, strict=True)
@@ -326,10 +336,10 @@ def test_without_coordinates_a_stage_sees_image_features_only():
             assert conv["neighbor"].shape == (width, 8)
 
 
-@pytest.mark.parametrize("name", build.TEMPLATES)
+@pytest.mark.parametrize("name", cascade.TEMPLATES)
 @pytest.mark.parametrize("num_stages", [1, 3])
 def test_faces_of_every_level_point_outward(name, num_stages):
-    template = build.TEMPLATES[name](num_levels=num_stages)
+    template = cascade.TEMPLATES[name](num_levels=num_stages)
     vertices = template.vertices
     for coarse, fine in zip(template.levels, (*template.levels[1:], None), strict=True):
         assert surface.signed_volume(vertices, coarse.faces) > 0
@@ -343,7 +353,7 @@ def test_faces_of_every_level_point_outward(name, num_stages):
 def test_templates_stand_where_the_objects_are(name):
     """FACTS 1.3 b, c: the sphere stood behind the camera, and all of it was seen in
     one cell."""
-    points = build.TEMPLATES[name]().vertices
+    points = cascade.TEMPLATES[name]().vertices
     for batch in make_batches():
         for truth, intrinsics in zip(batch.points, batch.intrinsics, strict=True):
             middle = (truth.min(axis=0) + truth.max(axis=0)) / 2
@@ -403,7 +413,6 @@ def test_stages_of_one_level_keep_their_vertices():
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("family", "voxels", "Valid choices: .*pixel2mesh, pixel2mesh2"),
         ("template", "cube", "Valid choices: .*ellipsoid, flattened_icosphere"),
         ("num_stages", 5, "is 5; expected 1 to 4"),
         ("fusion", "late", "Valid choices: stacked, two_stream"),
@@ -416,11 +425,44 @@ def test_bad_settings_are_named(field, value, message):
     config = config_of("rgb:tiny")
     config.model[field] = value
     with pytest.raises(InputError, match=message):
-        build.make_model(config), build.make_template(config)
+        methods.make(config)
 
 
 def test_a_decoder_needs_sizes_that_halve_five_times():
     config = config_of("rgb_autoencoder")
     config.image_size = 100
     with pytest.raises(InputError, match="100; a decoder needs a multiple of 32"):
-        build.make_model(config)
+        methods.make(config)
+
+
+def test_methods_are_named():
+    config = config_of("rgb:tiny")
+    config.method = "voxels"
+    with pytest.raises(InputError, match=r"Valid choices: .*pixel2mesh, pixel2mesh2"):
+        methods.make(config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model.vertex_colors": True}, "vertex_colors is never trained: loss.color"),
+        ({"loss.color": 1.0}, "loss.color has no effect without model.vertex_colors"),
+        ({"model.decoder": "unet"}, "decoder is never trained: loss.image is 0"),
+        ({"loss.depth": 1.0}, "loss.depth has no effect without model.decoder"),
+        ({"loss.image_steps": 9}, "image_steps has no effect without model.decoder"),
+    ],
+)
+def test_a_head_and_its_loss_come_together(changes, message):
+    config = config_of("rgb:tiny")
+    config.update_from_flattened_dict(changes)
+    with pytest.raises(InputError, match=message):
+        methods.make(config)
+
+
+@pytest.mark.parametrize("name", ["rgb_resnet18", "rgbd_pixel2mesh_r50"])
+@pytest.mark.parametrize("setting", ["prediction", "vertex_colors", "decoder"])
+def test_settings_without_effect_are_refused(name, setting):
+    config = config_of(name)
+    config.model[setting] = "anything"
+    with pytest.raises(InputError, match=f"unknown: {setting}. It has"):
+        methods.make(config)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pixel2mesh_jax.report import comparison, gallery
+from tests.evaluation.run_tables_test import make_run
 from tests.report.page_test import make_sample
-from tests.run_tables_test import make_run
 
 RUNS = [make_run("rgb <a>", 2.0), make_run("rgbd", 1.0)]
 
@@ -18,7 +18,10 @@ def small_pictures(monkeypatch):
 def bigger(sample, factor):
     """The same prediction, further from the truth."""
     middle = np.array([[0, 0, -0.8]])
-    stages = tuple((v - middle) * factor + middle for v in sample.stages)
+    stages = tuple(
+        mesh._replace(vertices=(mesh.vertices - middle) * factor + middle)
+        for mesh in sample.stages
+    )
     return sample._replace(stages=stages)
 
 

@@ -8,10 +8,11 @@ import pytest
 import trimesh
 from PIL import Image
 
-from pixel2mesh_jax import score_tables
 from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.evaluation import score_tables
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.report import curves, gallery, page
+from pixel2mesh_jax.structures import HostMesh
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -29,13 +30,18 @@ def make_sample(name="shape <1>", depth=True, colors=False):
         rgb=np.full((32, 32, 3), 0.7, np.float32),
         depth=np.full((32, 32), 0.7 if depth else 0, np.float32),
         intrinsics=camera.r2n2_intrinsics(32),
-        stages=vertices,
-        stage_faces=tuple(np.asarray(sphere.faces) for sphere in spheres),
+        stages=tuple(
+            HostMesh(row, np.asarray(sphere.faces), paint(row) if colors else None)
+            for row, sphere in zip(vertices, spheres, strict=True)
+        ),
         true_points=points - [0, 0, 0.8],
         true_normals=spheres[-1].face_normals[face],
         true_colors=np.full((1000, 3), 0.5) if colors else None,
-        colors=np.full((len(vertices[-1]), 3), 0.5) if colors else None,
     )
+
+
+def paint(vertices):
+    return np.full((len(vertices), 3), 0.5)
 
 
 def make_metrics():
@@ -43,7 +49,9 @@ def make_metrics():
     worse = {"chamfer": 0.00492, "f_score_1e-4": 0.1, "f_score_2e-4": 0.2}
     return {
         "protocols": {"pixel2mesh": score_tables.average([("chair", scores)])},
-        "baseline": {"pixel2mesh": score_tables.average([("chair", worse)])},
+        "baselines": {
+            "template": {"pixel2mesh": score_tables.average([("chair", worse)])}
+        },
         "num_samples": 1,
     }
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from benchmarks.scaling import free_port
+from pixel2mesh_jax import processes
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.training import checkpoints, devices, scalars
+from pixel2mesh_jax.training import checkpoints, scalars
 from tests.training import programs
 
 NUM_STEPS = 20
@@ -54,11 +55,11 @@ def alone(data, tmp_path_factory):
 def together(data, tmp_path_factory):
     """Half of the batch for each of two processes."""
     cluster = {
-        devices.ADDRESS: f"localhost:{free_port()}",
-        devices.PROCESS_COUNT: "2",
+        processes.ADDRESS: f"localhost:{free_port()}",
+        processes.PROCESS_COUNT: "2",
     }
     environments = [
-        programs.environment(**cluster, **{devices.PROCESS_ID: str(number)})
+        programs.environment(**cluster, **{processes.PROCESS_ID: str(number)})
         for number in range(2)
     ]
     workdir = tmp_path_factory.mktemp("together")
@@ -106,18 +107,18 @@ def test_only_the_first_process_prints(together):
 
 
 BAD_ENVIRONMENTS = {
-    "no port": ({devices.ADDRESS: "localhost"}, "'localhost'; expected host:port"),
-    "a word": ({devices.PROCESS_COUNT: "two"}, "'two'; expected a number"),
-    "no cluster": ({}, f"cannot be joined.*set {devices.ADDRESS}=host:port"),
+    "no port": ({processes.ADDRESS: "localhost"}, "'localhost'; expected host:port"),
+    "a word": ({processes.PROCESS_COUNT: "two"}, "'two'; expected a number"),
+    "no cluster": ({}, f"cannot be joined.*set {processes.ADDRESS}=host:port"),
 }
 
 
 @pytest.mark.parametrize("case", BAD_ENVIRONMENTS)
 def test_processes_that_cannot_be_joined_are_told_what_to_set(case, monkeypatch):
     variables, message = BAD_ENVIRONMENTS[case]
-    for name in (devices.ADDRESS, devices.PROCESS_COUNT, devices.PROCESS_ID):
+    for name in (processes.ADDRESS, processes.PROCESS_COUNT, processes.PROCESS_ID):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match=message):
-        devices.join_processes()
+        processes.join_processes()

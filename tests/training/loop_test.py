@@ -12,7 +12,13 @@ from rich.console import Console
 
 from configs import rgbd
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.training import checkpoints, devices, loop, scalars
+from pixel2mesh_jax.training import (
+    checkpoints,
+    loop,
+    run_folder,
+    scalars,
+    sharding,
+)
 from pixel2mesh_jax.training.optimizer import make_optimizer, make_schedule
 from tests.batches import SIZE, make_batch
 
@@ -63,7 +69,7 @@ def finished(tmp_path_factory):
         workdir,
         make_config(eval_every=2),
         data=make_data(num_validate=4),
-        draw=lambda batch, outputs: picture,
+        draw=lambda batch, found: picture,
     )
     return workdir, state
 
@@ -94,8 +100,7 @@ def test_validation_chooses_the_checkpoint(finished):
         for row in record_of(workdir)
         if "val/chamfer" in row
     }
-    with checkpoints.open_checkpoints(workdir) as saved:
-        assert checkpoints.best_step(saved) == min(scores, key=scores.get)
+    assert checkpoints.best_step(workdir) == min(scores, key=scores.get)
     assert list((workdir / "tensorboard").glob("events.*"))
 
 
@@ -120,24 +125,12 @@ def test_another_model_is_refused_with_the_differences(finished):
     workdir, _ = finished
     config = make_config()
     config.model.hidden_features = 9
+    (workdir / run_folder.NAME).rename(workdir / "hidden")
     with pytest.raises(InputError, match=r"(?s)does not fit.*differences:\n.*conv_in"):
         run(workdir, config)
+    (workdir / "hidden").rename(workdir / run_folder.NAME)
     with pytest.raises(InputError, match="does not fit"):
-        checkpoints.load_predictor(workdir, config)
-
-
-def test_the_predictor_needs_only_the_workdir(finished):
-    workdir, _ = finished
-    predict, config = checkpoints.load_predictor(workdir)
-    assert config.image_size == SIZE
-    assert predict(make_batch(0, BATCH)).meshes[-1].vertices.shape == (4, 2466, 3)
-
-
-def test_no_run_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"config.json does not exist. Train first"):
-        checkpoints.load_predictor(tmp_path)
-    with pytest.raises(InputError, match="No checkpoint in"):
-        checkpoints.load_predictor(tmp_path, make_config())
+        run_folder.load_run(workdir, config)
 
 
 def test_stops_at_the_first_scalar_that_is_not_finite(tmp_path):
@@ -148,9 +141,22 @@ def test_stops_at_the_first_scalar_that_is_not_finite(tmp_path):
         assert saved.latest.step == 2
 
 
+def test_validation_needs_no_multiple_of_checkpoint_every(tmp_path):
+    config = make_config(checkpoint_every=4, eval_every=3)
+    run(tmp_path, config, data=make_data(num_validate=4))
+    steps = [row["step"] for row in record_of(tmp_path) if "val/chamfer" in row]
+    assert steps == [3, 4]
+
+
+def test_nothing_is_recorded_with_log_every_zero(tmp_path):
+    state = run(tmp_path, make_config(log_every=0))
+    assert int(state.step) == 4
+    assert record_of(tmp_path) == []
+
+
 def test_devices_must_share_the_batch():
     with pytest.raises(InputError, match="batch_size 6 cannot be split among 4"):
-        devices.make_shardings(6)
+        sharding.make_shardings(6)
 
 
 def test_accumulated_gradients_equal_one_large_batch():
@@ -167,6 +173,17 @@ def test_accumulated_gradients_equal_one_large_batch():
     second, _ = twice.update(halves[1], state, params)
     np.testing.assert_array_equal(first["w"], 0)
     np.testing.assert_allclose(second["w"], expected["w"], rtol=1e-6)
+
+
+def test_accumulation_stretches_every_part_of_a_schedule():
+    """Warm-up, decay and length are training steps; the optimizer sees a quarter."""
+    settings = {"schedule": "steps", "warmup_steps": 8, "decay_steps": (40, 60)}
+    every = make_schedule(make_config(num_steps=100, optimizer=settings))
+    fourth = make_schedule(
+        make_config(num_steps=100, optimizer=settings, grad_accumulation=4)
+    )
+    for step in range(0, 100, 4):
+        np.testing.assert_allclose(fourth(step // 4), every(step), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,10 @@ import pytest
 from rich.console import Console
 
 from benchmarks.scaling import collectives
-from pixel2mesh_jax.models.build import make_model, make_template
+from pixel2mesh_jax import methods
 from pixel2mesh_jax.structures import Batch, Template
-from pixel2mesh_jax.training import devices, loop, scalars
+from pixel2mesh_jax.training import loop, scalars, sharding
 from pixel2mesh_jax.training import state as states
-from pixel2mesh_jax.training.checkpoints import example_batch
 from pixel2mesh_jax.training.optimizer import make_optimizer
 from tests.batches import SIZE, make_batch
 
@@ -59,25 +58,25 @@ class Program(NamedTuple):
     state: states.TrainState
     batch: Batch
     template: Template
-    shardings: devices.Shardings
+    shardings: sharding.Shardings
 
     def placed(self):
         """Arguments on the devices; the step consumes the state."""
         start, template = jax.device_put(
             (self.state, self.template), self.shardings.replicated
         )
-        return start, devices.put_batch(self.batch, self.shardings), template
+        return start, sharding.put_batch(self.batch, self.shardings), template
 
 
 def make_program(name):
     config = make_config(name)
-    model, tx = make_model(config), make_optimizer(config)
-    shardings = devices.make_shardings(BATCH)
-    template = make_template(config)
-    init = functools.partial(states.init_state, model, tx, seed=0)
+    method, tx = methods.make(config), make_optimizer(config)
+    shardings = sharding.make_shardings(BATCH)
+    template = method.constants
+    init = functools.partial(states.init_state, method, tx, seed=0)
     init = jax.jit(init, out_shardings=shardings.replicated)
-    start = jax.device_get(init(example_batch(SIZE, BATCH, num_points=1), template))
-    step = loop.compile_steps(config, model, tx, shardings)(1)
+    start = jax.device_get(init(template))
+    step = loop.compile_steps(config, method, tx, shardings)(1)
     return Program(step, start, make_batch(0, BATCH), template, shardings)
 
 
@@ -159,7 +158,7 @@ def test_a_run_compiles_its_programs_once_and_so_does_a_resumed_one(
         config = make_config(num_steps=num_steps, **changes)
         train(tmp_path, config, num_validate=BATCH)
         assert compilations.count("jit(train_step)") == 1
-        assert compilations.count("jit(predict)") == 1
+        assert compilations.count("jit(_apply)") == 1
         compilations.clear()
 
 

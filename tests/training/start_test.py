@@ -8,7 +8,7 @@ from rich.console import Console
 
 from configs import rgb
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.training import checkpoints, loop, start
+from pixel2mesh_jax.training import loop, start
 from tests.batches import SIZE, make_batch
 from tests.weights import published_files
 
@@ -30,6 +30,7 @@ def make_config(**changes):
     config.num_steps = 1
     config.eval_every = 0
     config.optimizer.learning_rate = 0.0
+    config.optimizer.schedule = "constant"
     config.update(changes)
     return config
 
@@ -56,23 +57,24 @@ def test_training_starts_from_the_weights_and_resumes_without_them(tmp_path):
     workdir = tmp_path / "run"
     state = train(workdir, make_config(init_from=spec))
     np.testing.assert_array_equal(stem(state), expected)
-    other, _ = write_weights(tmp_path / "other.npz", seed=1)
-    resumed = train(workdir, make_config(init_from=other, num_steps=2))
+    write_weights(tmp_path / "weights.npz", seed=1)
+    resumed = train(workdir, make_config(init_from=spec, num_steps=2))
     assert int(resumed.step) == 2
     np.testing.assert_array_equal(stem(resumed), expected)
 
 
-def test_an_imported_run_is_ready_to_predict_and_is_not_overwritten(tmp_path):
-    spec, expected = write_weights(tmp_path / "weights.npz")
-    workdir = tmp_path / "run"
-    count = start.import_run(make_config(init_from=spec), workdir)
-    predict, config = checkpoints.load_predictor(workdir)
-    assert config.init_from == spec
-    assert count > expected.size
-    vertices = predict(make_batch(0, 1)).meshes[-1].vertices
-    assert vertices.shape == (1, 156, 3)
-    with pytest.raises(InputError, match="holds a run at step 0 already"):
-        start.import_run(make_config(init_from=spec), workdir)
+def test_an_encoder_alone_is_not_imported_as_a_model(tmp_path):
+    spec, _ = write_weights(tmp_path / "weights.npz")
+    with pytest.raises(InputError, match="holds an image encoder alone"):
+        start.import_run(make_config(init_from=spec), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_of_another_camera_are_refused_by_the_settings(tmp_path):
+    config = make_config(init_from=f"tensorflow:{tmp_path / 'released.npz'}")
+    message = r"model.origin is .*model.camera is sample, expected 250,112"
+    with pytest.raises(InputError, match=f"(?s){message}"):
+        train(tmp_path / "run", config)
 
 
 def test_importing_nothing_shows_an_example(tmp_path):

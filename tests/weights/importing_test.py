@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from configs import published
+from pixel2mesh_jax import methods
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.models import build
-from pixel2mesh_jax.training import checkpoints
 from pixel2mesh_jax.weights.importing import import_weights
 from tests.weights import published_files
 
@@ -25,8 +24,13 @@ def fresh_variables(inputs=("rgb",), decoder="none"):
     config.model.hidden_features = 8
     config.model.last_features = 4
     config.model.decoder = decoder
-    model, template = build.make_model(config), build.make_template(config)
-    batch = checkpoints.example_batch(config.image_size, 1, 1)
+    if decoder != "none":
+        config.loss.image = 1.0
+        config.loss.depth = float("depth" in inputs)
+        config.loss.image_steps = 1
+    method = methods.make(config)
+    model, template = method.model, method.constants
+    batch = method.example_batch(1)
     init = functools.partial(model.init, train=False)
     shapes = jax.eval_shape(init, jax.random.key(0), batch, template)
     return jax.tree.map(lambda x: np.full(x.shape, 0.5, x.dtype), shapes)

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from configs import published
-from pixel2mesh_jax import objectives
+from pixel2mesh_jax import methods
 from pixel2mesh_jax.geometry import camera
-from pixel2mesh_jax.models import build, perceptual
+from pixel2mesh_jax.losses import pixel2mesh as objectives
+from pixel2mesh_jax.methods import pixel2mesh as pixel2mesh_method
+from pixel2mesh_jax.models import perceptual
 from pixel2mesh_jax.structures import Mesh, Outputs
-from pixel2mesh_jax.training import checkpoints
 from pixel2mesh_jax.weights.importing import import_weights
 from tests import named_tensors
 from tests.recorded_terms import stage_terms
@@ -64,8 +65,11 @@ def configured(recorded, variant, pooling, data_dir):
     config.model.pooling = pooling
     config.model.color_encoding = "unit"
     config.model.decoder = "unet_relu"
-    model, template = build.make_model(config), build.make_template(config)
-    batch = checkpoints.example_batch(SIZE, int(recorded["batch"]), 1)._replace(
+    config.loss.image = 1.0
+    config.loss.image_steps = 1
+    method = methods.make(config)
+    model, template = method.model, method.constants
+    batch = method.example_batch(int(recorded["batch"]))._replace(
         rgb=named_tensors.image(recorded.seed, int(recorded["batch"]), SIZE),
         points=recorded["gt_points"] + offset(recorded),
         normals=recorded["gt_normals"],
@@ -178,7 +182,7 @@ def test_features_of_single_vertices(network):
     recorded, (maps, hidden) = network.recorded, network.seen
     rows = recorded["rows"]
     start = np.repeat(np.asarray(network.template.vertices)[rows, None], 2, axis=1)
-    focal, center = build.parse_camera(network.config.model.camera)
+    focal, center = pixel2mesh_method.parse_camera(network.config.model.camera)
     sample = perceptual.sampler(
         jnp.asarray(start),
         jnp.tile(camera.pinhole(focal, center, center), (2, 1, 1)),
@@ -373,7 +377,8 @@ def test_the_release_and_its_migration_are_the_same_weights(data_dir, tmp_path):
     network = load("p2m_tf256", data_dir, tmp_path)
     config = published.tensorflow()
     config.model.template = "ellipsoid"
-    model, template = build.make_model(config), build.make_template(config)
+    method = methods.make(config)
+    model, template = method.model, method.constants
     init = functools.partial(model.init, train=False)
     shapes = jax.eval_shape(init, jax.random.key(0), network.batch, template)
     empty = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)

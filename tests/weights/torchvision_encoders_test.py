@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from configs import rgb_resnet50
+from pixel2mesh_jax import methods
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.models import build
+from pixel2mesh_jax.methods import cascade
 from pixel2mesh_jax.models.pixel2mesh import imagenet_colors
-from pixel2mesh_jax.training import checkpoints
 from pixel2mesh_jax.weights.importing import import_weights
 from tests import named_tensors
 from tests.weights import published_files
@@ -42,8 +42,9 @@ def small_config(encoder, **model):
 
 def fresh_variables(config):
     """Variables of the configured model, all 0.5."""
-    model, template = build.make_model(config), build.make_template(config)
-    batch = checkpoints.example_batch(config.image_size, 1, 1)
+    method = methods.make(config)
+    model, template = method.model, method.constants
+    batch = method.example_batch(1)
     init = functools.partial(model.init, train=False)
     shapes = jax.eval_shape(init, jax.random.key(0), batch, template)
     return jax.tree.map(lambda x: np.full(x.shape, 0.5, x.dtype), dict(shapes))
@@ -51,7 +52,7 @@ def fresh_variables(config):
 
 def feature_maps(config, variables, image):
     """What the encoder returns, channels first."""
-    encoder = build.make_encoder(config)
+    encoder = cascade.make_encoder(config.model, config.inputs)
     inner = {name: tree["encoder"] for name, tree in variables.items()}
     maps = jax.jit(functools.partial(encoder.apply, train=False))(inner, image)
     return [np.moveaxis(np.asarray(x), -1, 1) for x in maps]

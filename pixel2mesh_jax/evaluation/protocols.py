@@ -1,0 +1,313 @@
+"""Evaluation protocols by name: what stands for a mesh, which scores, how printed.
+
+The published codes measure different things under the same words. A protocol pins all
+of it, so that numbers of one protocol can stand side by side. True shapes are the
+points that a data set stores; all of them count.
+"""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.spatial import cKDTree
+
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.evaluation import metrics
+from pixel2mesh_jax.geometry import surface, voxels
+
+Scores = dict[str, float]
+Vertices = Float[np.ndarray, "V 3"]
+Faces = Int[np.ndarray, "F 3"]
+
+# Drawn from every predicted surface with one seed: as many as Mesh R-CNN draws, and as
+# many as Occupancy Networks.
+NUM_SURFACE_SAMPLES = 10_000
+NUM_OCCUPANCY_SAMPLES = 100_000
+SAMPLE_SEED = 0
+# Points of each side in the assignment of `emd`; the score's name says so too.
+NUM_EMD_POINTS = 1024
+EMD_SCORE = f"emd_{NUM_EMD_POINTS}"
+# Largest squared distance (square metres) of a hit: "tau" and "2 tau" of the Pixel2Mesh
+# paper, `eval_testset.py` of the released code; 1 cm and 1.41 cm.
+P2M_THRESHOLDS = {"f_score_1e-4": 1e-4, "f_score_2e-4": 2e-4}
+# facebookresearch/meshrcnn, `meshrcnn/utils/metrics.py`: the longest box edge of the
+# true shape is enlarged to 10; distances below these are hits.
+MESH_RCNN_BOX_EDGE = 10.0
+MESH_RCNN_THRESHOLDS = {"f_score_0.1": 0.1, "f_score_0.3": 0.3, "f_score_0.5": 0.5}
+
+
+class Prediction(NamedTuple):
+    """What stands for a predicted mesh.
+
+    Attributes:
+      tree: the points that are compared.
+      vertices: of the mesh.
+      faces: of the mesh, counter-clockwise seen from outside.
+      normals: unit normals at the points, if they are compared.
+    """
+
+    tree: cKDTree
+    vertices: Vertices
+    faces: Faces
+    normals: Float[np.ndarray, "N 3"] | None = None
+
+
+class Solid(NamedTuple):
+    """The inside of a shape, looked at in many places.
+
+    Attributes:
+      places: positions, metres, camera frame.
+      inside: whether they lie inside.
+      volumes: that they stand for, in any unit.
+    """
+
+    places: Float[np.ndarray, "Q 3"]
+    inside: Bool[np.ndarray, " Q"]
+    volumes: Float[np.ndarray, " Q"]
+
+
+class Truth(NamedTuple):
+    """What is known of a true shape; metres, camera frame.
+
+    Attributes:
+      tree: points on the surface.
+      normals: normals there; the sign may be arbitrary.
+      solid: what is known of its inside, or None.
+    """
+
+    tree: cKDTree
+    normals: Float[np.ndarray, "P 3"]
+    solid: Solid | None = None
+
+
+class Column(NamedTuple):
+    """How a score is printed.
+
+    Attributes:
+      score: its name.
+      heading: of the table column.
+      factor: what is printed is the score times this; customary.
+      decimals: how many.
+      higher_is_better: else lower is.
+    """
+
+    score: str
+    heading: str
+    factor: float
+    decimals: int
+    higher_is_better: bool = False
+
+    def text(self, scores: Mapping[str, float | int]) -> str:
+        """The number, or a dash where the score is absent."""
+        if self.score not in scores:
+            return "–"
+        return f"{scores[self.score] * self.factor:.{self.decimals}f}"
+
+
+class Protocol(NamedTuple):
+    """One way to compare a mesh with a true shape.
+
+    Attributes:
+      explanation: one sentence for the reader of a table.
+      represent: mesh -> what stands for it.
+      score: compares it with the truth.
+      columns: in print; the first one is the headline.
+      needs: score -> what the data has to offer for it, where that is not usual.
+    """
+
+    explanation: str
+    represent: Callable[[Vertices, Faces], Prediction]
+    score: Callable[[Prediction, Truth], Scores]
+    columns: tuple[Column, ...]
+    needs: Mapping[str, str] = {}
+
+
+def parse(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Names of protocols, "pixel2mesh,mesh_rcnn"; each once, in this order.
+
+    Raises:
+      InputError: an unknown name, or none at all.
+    """
+    names = names.split(",") if isinstance(names, str) else names
+    found = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+    unknown = [name for name in found if name not in PROTOCOLS]
+    if unknown or not found:
+        what = f"Unknown protocol {unknown[0]!r}" if unknown else "No protocol given"
+        raise InputError(f"{what}. Known protocols: {', '.join(PROTOCOLS)}.")
+    return found
+
+
+def truth(
+    points: Float[np.ndarray, "P 3"],
+    normals: Float[np.ndarray, "P 3"],
+    solid: Solid | None = None,
+) -> Truth:
+    """A true shape of which points and normals are known, and perhaps its inside."""
+    return Truth(cKDTree(np.asarray(points, np.float64)), normals, solid)
+
+
+def voxel_solid(
+    occupied: Bool[np.ndarray, "R R R"],
+    intrinsics: Float[np.ndarray, "3 3"],
+    image_shape: tuple[int, int],
+) -> Solid:
+    """The centres of the voxels of a view volume, see `geometry/voxels.py`.
+
+    A voxel spans equal steps in inverse depth and in pixels, so its volume grows with
+    the fourth power of its depth. Parts that are thinner than a voxel are one thick.
+    """
+    index = np.stack(np.indices(occupied.shape), axis=-1).reshape(-1, 3)
+    places = voxels.camera_from_voxel(
+        index.astype(np.float64),
+        np.asarray(intrinsics, np.float64),
+        image_shape,
+        len(occupied),
+    )
+    return Solid(places, occupied.ravel(), places[:, 2] ** 4)
+
+
+def box_scale(points: Float[np.ndarray, "P 3"]) -> float:
+    """Factor that makes the longest edge of the bounding box `MESH_RCNN_BOX_EDGE`.
+
+    Mesh R-CNN takes the box of the true vertices; a box of many surface points is
+    smaller by about their spacing.
+    """
+    return MESH_RCNN_BOX_EDGE / float(np.ptp(points, axis=0).max())
+
+
+def _vertices(vertices: Vertices, faces: Faces) -> Prediction:
+    return Prediction(cKDTree(np.asarray(vertices, np.float64)), vertices, faces)
+
+
+def _surface_samples(vertices: Vertices, faces: Faces, num_points: int) -> Prediction:
+    rng = np.random.default_rng(SAMPLE_SEED)
+    points, normals = surface.draw_points(vertices, faces, num_points, rng)
+    return Prediction(cKDTree(points), vertices, faces, normals)
+
+
+_10k = functools.partial(_surface_samples, num_points=NUM_SURFACE_SAMPLES)
+_100k = functools.partial(_surface_samples, num_points=NUM_OCCUPANCY_SAMPLES)
+_emd_points = functools.partial(_surface_samples, num_points=NUM_EMD_POINTS)
+
+
+def _pixel2mesh(predicted: Prediction, true: Truth) -> Scores:
+    matches = metrics.match(predicted.tree, true.tree)
+    scores = {
+        name: metrics.f_score(matches, threshold)
+        for name, threshold in P2M_THRESHOLDS.items()
+    }
+    return {"chamfer": metrics.chamfer(matches), **scores}
+
+
+def _mesh_rcnn(predicted: Prediction, true: Truth) -> Scores:
+    matches = metrics.match(predicted.tree, true.tree)
+    cosines = metrics.normal_cosines(matches, predicted.normals, true.normals)
+    enlarged = matches.scaled(box_scale(true.tree.data))
+    scores = {
+        name: metrics.f_score_below(enlarged, threshold)
+        for name, threshold in MESH_RCNN_THRESHOLDS.items()
+    }
+    return {
+        "chamfer": metrics.chamfer(enlarged),
+        "normal_consistency": metrics.normal_consistency(cosines),
+        "absolute_normal_consistency": metrics.absolute_normal_consistency(cosines),
+        **scores,
+    }
+
+
+def _occupancy(predicted: Prediction, true: Truth) -> Scores:
+    matches = metrics.match(predicted.tree, true.tree)
+    cosines = metrics.normal_cosines(matches, predicted.normals, true.normals)
+    mean_distances = np.mean(matches.to_true), np.mean(matches.to_predicted)
+    scores = {
+        "chamfer_l1": float(sum(mean_distances)) / 2,
+        "chamfer_l2": metrics.chamfer(matches) / 2,
+        "normal_consistency": metrics.absolute_normal_consistency(cosines),
+    }
+    if true.solid is not None:
+        places, inside, volumes = true.solid
+        found = metrics.is_inside(places, predicted.vertices, predicted.faces)
+        scores["iou"] = metrics.intersection_over_union(found, inside, volumes)
+    return scores
+
+
+def _emd(predicted: Prediction, true: Truth) -> Scores:
+    points = true.tree.data
+    few = len(points) < NUM_EMD_POINTS
+    drawn = np.random.default_rng(SAMPLE_SEED).choice(
+        len(points), NUM_EMD_POINTS, replace=few
+    )
+    distance = metrics.earth_movers_distance(predicted.tree.data, points[drawn])
+    return {EMD_SCORE: distance}
+
+
+_P2M_COLUMNS = (
+    Column("chamfer", "chamfer ×10³", 1e3, 3),
+    Column("f_score_1e-4", "F(10⁻⁴) %", 1e2, 2, higher_is_better=True),
+    Column("f_score_2e-4", "F(2·10⁻⁴) %", 1e2, 2, higher_is_better=True),
+)
+
+PROTOCOLS: Mapping[str, Protocol] = {
+    "pixel2mesh": Protocol(
+        "Predicted vertices against true points, as the published programs measure; "
+        "rewards vertices that are well spread. Metres, objects with a box diagonal of "
+        "0.57 m.",
+        _vertices,
+        _pixel2mesh,
+        _P2M_COLUMNS,
+    ),
+    "surface": Protocol(
+        f"{NUM_SURFACE_SAMPLES:,} points of the predicted surface against the true "
+        "points, as the Pixel2Mesh paper says; units as in pixel2mesh.",
+        _10k,
+        _pixel2mesh,
+        _P2M_COLUMNS,
+    ),
+    "mesh_rcnn": Protocol(
+        f"{NUM_SURFACE_SAMPLES:,} points of the predicted surface against the true "
+        "points, enlarged so that the longest box edge of the true points is 10; "
+        "distances below 0.1, 0.3, 0.5 are hits. The signed normal consistency means "
+        "something only if the true normals point outward.",
+        _10k,
+        _mesh_rcnn,
+        (
+            Column("chamfer", "chamfer", 1.0, 4),
+            Column("normal_consistency", "normals", 1.0, 3, higher_is_better=True),
+            Column(
+                "absolute_normal_consistency",
+                "|normals|",
+                1.0,
+                3,
+                higher_is_better=True,
+            ),
+            Column("f_score_0.1", "F(0.1) %", 1e2, 2, higher_is_better=True),
+            Column("f_score_0.3", "F(0.3) %", 1e2, 2, higher_is_better=True),
+            Column("f_score_0.5", "F(0.5) %", 1e2, 2, higher_is_better=True),
+        ),
+    ),
+    "occupancy": Protocol(
+        f"{NUM_OCCUPANCY_SAMPLES:,} points of the predicted surface against the true "
+        "points: half the sum of the mean distances (L1, metres) and of the mean "
+        "squared distances (L2), mean |cosine| of the normals; IoU of the volumes, in "
+        "the centres of the true voxels.",
+        _100k,
+        _occupancy,
+        (
+            Column("chamfer_l1", "chamfer-L1 ×10²", 1e2, 3),
+            Column("chamfer_l2", "chamfer-L2 ×10⁴", 1e4, 3),
+            Column("normal_consistency", "|normals| %", 1e2, 2, higher_is_better=True),
+            Column("iou", "IoU %", 1e2, 2, higher_is_better=True),
+        ),
+        {"iou": "voxels (build the data set with --voxels 48)"},
+    ),
+    "emd": Protocol(
+        f"Earth mover's distance of {NUM_EMD_POINTS} points of the predicted surface "
+        f"and as many true points, exactly assigned: the mean distance. Not the number "
+        "of the released code, which matches all vertices approximately.",
+        _emd_points,
+        _emd,
+        (Column(EMD_SCORE, f"EMD({NUM_EMD_POINTS}) ×10²", 1e2, 3),),
+    ),
+}

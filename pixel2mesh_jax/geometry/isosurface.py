@@ -1,0 +1,136 @@
+"""From signed distances in a view volume to a closed triangle mesh; numpy, on the host.
+
+    field = carve_and_stamp(distances, base, depth, volume)   # keep to what was seen
+    mesh = extract(field, volume)                             # marching cubes
+
+The visible side comes out where the depth map is: along a ray that hits, the field of
+one cell behind the measured depth is the measured one, whatever the network says, so
+the surface crosses there and nothing has to be moved afterwards.
+"""
+
+import functools
+from typing import NamedTuple
+
+import igl
+import numpy as np
+from jaxtyping import Float, Int
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from pixel2mesh_jax.geometry import frustum
+from pixel2mesh_jax.geometry.frustum import TRUNCATION, ViewVolume
+
+# Cells behind the measured depth whose field is the measured one.
+STAMP = 1.0
+# Distance in cells from a node below which the surface is moved off it: marching cubes
+# makes faces without area where the surface meets a node.
+NUDGE = 1e-3
+
+
+class Surface(NamedTuple):
+    """A triangle mesh.
+
+    Attributes:
+      vertices: camera frame, unit of the depth map.
+      faces: counter-clockwise seen from outside.
+      index: (row, column, layer) of the vertices in the volume.
+    """
+
+    vertices: Float[np.ndarray, "V 3"]
+    faces: Int[np.ndarray, "F 3"]
+    index: Float[np.ndarray, "V 3"]
+
+
+def carve_and_stamp(
+    distances: Float[np.ndarray, "R R L"],
+    base: Float[np.ndarray, "R R L"],
+    depth: Float[np.ndarray, "R R"],
+    volume: ViewVolume,
+    level: float = 0.0,
+) -> Float[np.ndarray, "R R L"]:
+    """The field whose zero is the surface.
+
+    Args:
+      distances: signed distance in cells, of a network.
+      base: what the view says, see `frustum.base_field`.
+      depth: measured depth of the rays; 0 = missing.
+      volume: where the grid stands.
+      level: the surface is where `distances` have this value, in cells.
+    """
+    layers = base.shape[-1]
+    behind = frustum.layer_depths(volume, layers) - depth[..., None]
+    shown = (depth[..., None] > 0) & (
+        behind < STAMP * frustum.thickness(volume, layers)
+    )
+    return np.where(shown, base, np.maximum(distances - level, base))
+
+
+def extract(
+    field: Float[np.ndarray, "R R L"], volume: ViewVolume, visible: bool = True
+) -> Surface:
+    """The surface where a field is zero, closed at the border of the volume.
+
+    Args:
+      field: negative inside.
+      volume: where the grid stands.
+      visible: keep only parts that the camera sees some of.
+
+    Returns:
+      A watertight mesh; without faces if the field is positive everywhere.
+    """
+    resolution, _, layers = field.shape
+    index, faces = marching_cubes(field)
+    if visible and len(faces):
+        index, faces = keep_visible(index, faces, resolution)
+    one = ViewVolume(*(np.asarray(part, np.float64) for part in volume))
+    vertices = frustum.points_of_index(index, one, resolution, layers)
+    return Surface(vertices.astype(np.float32), faces, index)
+
+
+def marching_cubes(
+    field: Float[np.ndarray, "R R L"],
+) -> tuple[Float[np.ndarray, "V 3"], Int[np.ndarray, "F 3"]]:
+    """Vertices (row, column, layer) and faces, wound outward in the camera frame."""
+    padded = np.pad(np.asarray(field, np.float64), 1, constant_values=TRUNCATION)
+    padded = np.where(np.abs(padded) < NUDGE, NUDGE, padded)
+    if not (padded < 0).any():
+        return np.zeros((0, 3)), np.zeros((0, 3), np.int32)
+    # libigl counts the first axis fastest.
+    values = np.ascontiguousarray(padded.transpose(2, 1, 0)).ravel()
+    index, faces, _ = igl.marching_cubes(values, _nodes(padded.shape), *padded.shape)
+    # (row, column, layer) is a left-handed frame: down, right, forward.
+    return index - 1, np.ascontiguousarray(faces[:, ::-1]).astype(np.int32)
+
+
+def keep_visible(
+    index: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], resolution: int
+) -> tuple[Float[np.ndarray, "V 3"], Int[np.ndarray, "F 3"]]:
+    """Leaves out the connected parts of which the camera sees nothing.
+
+    A part is seen where one of its vertices is the first on its ray.
+    """
+    part = _parts(faces, len(index))
+    row, column = np.clip(np.round(index[:, :2]), 0, resolution - 1).astype(int).T
+    ray = row * resolution + column
+    first = np.full(resolution**2, np.inf)
+    np.minimum.at(first, ray, index[:, 2])
+    seen = np.zeros(part.max() + 1, bool)
+    seen[part[index[:, 2] <= first[ray]]] = True
+    kept = seen[part]
+    number = np.cumsum(kept) - 1
+    return index[kept], number[faces[kept[faces[:, 0]]]].astype(np.int32)
+
+
+def _parts(faces, count):
+    """Number of the connected part of every vertex."""
+    pairs = faces[:, [0, 1, 1, 2]].reshape(-1, 2)
+    ones = np.ones(len(pairs), bool)
+    graph = sparse.coo_matrix((ones, tuple(pairs.T)), shape=(count, count))
+    return csgraph.connected_components(graph, directed=False)[1]
+
+
+@functools.cache
+def _nodes(shape):
+    """Coordinates of all nodes in the order of libigl."""
+    nodes = np.indices(shape[::-1], float)[::-1]
+    return np.ascontiguousarray(np.stack(nodes, axis=-1).reshape(-1, 3))

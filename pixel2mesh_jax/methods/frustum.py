@@ -1,0 +1,161 @@
+"""Signed distances in the view volume: a U-Net over the rays, marching cubes.
+
+The same weights serve a view with depth and one without: in training a share of the
+examples has to do without.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from jaxtyping import Key
+
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.geometry import depth_noise
+from pixel2mesh_jax.losses.frustum import FrustumWeights, frustum_terms, moved_target
+from pixel2mesh_jax.methods.cascade import choose_loss, drawless, dtype_of
+from pixel2mesh_jax.methods.method import (
+    Call,
+    Field,
+    Losses,
+    Method,
+    check_settings,
+    choose,
+    image_fields,
+)
+from pixel2mesh_jax.models.frustum_unet import FrustumUNet, with_default_extent
+from pixel2mesh_jax.models.pixel2mesh import CHANNELS
+from pixel2mesh_jax.structures import (
+    Array,
+    Batch,
+    HostMesh,
+    Reconstruction,
+    VolumeOutputs,
+)
+
+FAMILIES = {"frustum": (FrustumWeights, drawless(frustum_terms))}
+# Largest shift of the layers and largest change of their thickness in training, over
+# the extent, where all depth is made worse.
+LAYER_JITTER = 0.03
+# Fields that only evaluation and pictures read.
+UNUSED_IN_TRAINING = ("points", "normals", "colors")
+
+
+def defaults() -> ml_collections.ConfigDict:
+    """For two CPU cores; `models/frustum_unet.py` and the losses explain the names."""
+    model = {
+        "resolution": 64,  # rays per side of the volume
+        "layers": 64,  # along every ray
+        "widths": (48, 96, 160, 256),  # channels, from fine to coarse
+        "features": 64,
+        "depth_dropout": 0.3,  # share of the training examples without depth
+        "depth_noise": 0.5,  # share of the others whose depth is made worse
+        "level": 0.0,  # cells; the surface is where the distances are this
+        "dtype": "float32",
+    }
+    loss = {"family": "frustum", **FrustumWeights()._asdict()}
+    return ml_collections.ConfigDict({"model": model, "loss": loss})
+
+
+def make(config: ml_collections.ConfigDict) -> Method:
+    """See `methods.make`."""
+    model = config.model
+    check_settings("model", model, defaults().model, f"method {config.method!r}")
+    for name in config.inputs:
+        choose("input", name, CHANNELS)
+    if "rgb" not in config.inputs:
+        raise InputError("Method 'frustum' needs input 'rgb', with or without 'depth'.")
+    weights, terms = choose_loss(config.loss, FAMILIES)
+
+    def objective(outputs, batch, keys, phase):
+        return Losses(terms(outputs, batch, weights, keys))
+
+    return Method(
+        fields=_fields(config),
+        model=_make_network(config),
+        constants=(),
+        objective=objective,
+        penalty=lambda params: {},
+        extract=functools.partial(extract, level=model.level),
+        phase=lambda step: None,
+        baseline=None,
+        formats={},
+        augment=functools.partial(
+            augment,
+            dropout=model.depth_dropout if "depth" in config.inputs else 1.0,
+            noise=model.depth_noise,
+        ),
+    )
+
+
+def _fields(config):
+    rays, layers = config.model.resolution, config.model.layers
+    fields = image_fields(config.image_size, config.num_points)
+    return {
+        **{k: v for k, v in fields.items() if k not in UNUSED_IN_TRAINING},
+        "placement": Field((5,), np.float32, "truth"),
+        "distances": Field((rays, rays, layers), np.int8, "truth"),
+        "far_colors": Field((rays, rays, 3), np.uint8, "truth"),
+    }
+
+
+def _make_network(config):
+    model = config.model
+    return FrustumUNet(
+        inputs=tuple(config.inputs),
+        resolution=model.resolution,
+        layers=model.layers,
+        widths=tuple(model.widths),
+        features=model.features,
+        dtype=dtype_of(model),
+    )
+
+
+def augment(
+    batch: Batch, keys: Key[Array, " B"], dropout: float, noise: float
+) -> Batch:
+    """Depth as of a sensor or missing, and layers that are not quite where they are.
+
+    Args:
+      batch: with the stored target.
+      keys: one per example.
+      dropout: share of the examples that lose their depth.
+      noise: share of the others whose depth is made worse.
+
+    Returns:
+      A batch whose target is that of the moved volume, in cells, as floats.
+    """
+    change = functools.partial(_augment_example, dropout=dropout, noise=noise)
+    depth, placement, distances = jax.vmap(change)(
+        keys, batch.depth, batch.mask, batch.placement, batch.distances
+    )
+    return batch._replace(depth=depth, placement=placement, distances=distances)
+
+
+def _augment_example(key, depth, mask, placement, distances, *, dropout, noise):
+    noise_key, drop_key, move_key = jax.random.split(key, 3)
+    depth = depth_noise.sensor_like(noise_key, depth, mask, noise)
+    depth = jnp.where(jax.random.bernoulli(drop_key, dropout), 0, depth)
+    shift, stretch = jax.random.uniform(move_key, (2,), minval=-1.0)
+    share = noise * LAYER_JITTER
+    near = placement[3] + share * shift * placement[4]
+    extent = placement[4] * (1 + share * stretch)
+    moved = jnp.concatenate([placement[:3], jnp.stack([near, extent])])
+    has_depth = jnp.any(depth > 0).astype(jnp.float32)
+    moved = with_default_extent(moved[None], has_depth[None])[0]
+    return depth, moved, moved_target(distances, placement, moved)
+
+
+def extract(call: Call, batch: Batch, level: float) -> list[Reconstruction]:
+    """One closed mesh per view, camera frame, in the unit of its depth map."""
+    found = jax.device_get(call("__call__", batch))
+    return [
+        Reconstruction((_extract_one(found, batch, row, level),))
+        for row in range(len(batch.weight))
+    ]
+
+
+def _extract_one(found: VolumeOutputs, batch, row, level) -> HostMesh:
+    raise NotImplementedError

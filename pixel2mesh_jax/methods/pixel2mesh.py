@@ -1,0 +1,165 @@
+"""Pixel2Mesh and its variants: an ellipsoid, deformed by three graph networks."""
+
+import ml_collections
+
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.geometry import graph, pooling
+from pixel2mesh_jax.losses.pixel2mesh import (
+    Pixel2MeshWeights,
+    pixel2mesh,
+    pixel2mesh_printed,
+)
+from pixel2mesh_jax.losses.reconstruction import reconstruction
+from pixel2mesh_jax.losses.stages import FourLossWeights
+from pixel2mesh_jax.methods import cascade
+from pixel2mesh_jax.methods.method import Method, check
+from pixel2mesh_jax.models import autoencoder
+from pixel2mesh_jax.models.pixel2mesh import (
+    CHANNELS,
+    COORDINATES,
+    PREDICTIONS,
+    Pixel2Mesh,
+)
+
+DECODERS = ("none", "unet", "unet_relu")
+FAMILIES = {
+    "pixel2mesh": (Pixel2MeshWeights, cascade.drawless(pixel2mesh)),
+    "pixel2mesh_printed": (FourLossWeights, cascade.drawless(pixel2mesh_printed)),
+}
+
+
+def defaults() -> ml_collections.ConfigDict:
+    """The released Pixel2Mesh; `models/pixel2mesh.py` and the losses explain names."""
+    model = {
+        "hidden_features": 256,
+        "last_features": 128,
+        "num_blocks": 6,  # residual blocks per stage
+        "residual": True,  # False: no shortcuts
+        "coordinates": "every_stage",
+        "operator": "chebyshev",
+        "prediction": "positions",
+        "origin": (0.0, 0.0, -0.8),
+        "pooling": "half_pixel",  # of geometry/pooling.py
+        "camera": "sample",  # or "FOCAL,CENTER", pixels, for all samples
+        "decoder": "none",  # reconstructs the picture
+        "vertex_colors": False,
+        "rematerialize": False,  # True: less memory, more time, in training
+    }
+    loss = {"family": "pixel2mesh", **Pixel2MeshWeights()._asdict()}
+    return cascade.defaults(model, loss)
+
+
+def make(config: ml_collections.ConfigDict) -> Method:
+    """See `methods.make`."""
+    cascade.check_model(config, defaults())
+    _check_heads(config)
+    return cascade.make(
+        config,
+        model=_make_network(config),
+        families=FAMILIES,
+        phase=_phase,
+        extra=_picture_terms,
+    )
+
+
+def _make_network(config):
+    model = config.model
+    check("model.operator", model.operator, graph.OPERATORS)
+    check("model.prediction", model.prediction, PREDICTIONS)
+    check("model.coordinates", model.coordinates, COORDINATES)
+    check("model.pooling", model.pooling, pooling.POOLINGS)
+    return Pixel2Mesh(
+        encoder=cascade.make_encoder(model, config.inputs),
+        inputs=tuple(config.inputs),
+        depth_encoding=model.depth_encoding,
+        color_encoding=model.color_encoding,
+        hidden_features=model.hidden_features,
+        last_features=model.last_features,
+        num_blocks=model.num_blocks,
+        residual=model.residual,
+        coordinates=model.coordinates,
+        operator=model.operator,
+        prediction=model.prediction,
+        origin=tuple(model.origin),
+        pooling=model.pooling,
+        camera=parse_camera(model.camera),
+        vertex_colors=model.vertex_colors,
+        decoder=_make_decoder(config),
+        rematerialize=model.rematerialize,
+        dtype=cascade.dtype_of(model),
+    )
+
+
+def _make_decoder(config):
+    """The image decoder of the autoencoder variants; None without one."""
+    model = config.model
+    check("model.decoder", model.decoder, DECODERS)
+    if model.decoder == "none":
+        return None
+    if config.image_size % autoencoder.SIZE_FACTOR:
+        raise InputError(
+            f"image_size is {config.image_size}; a decoder needs a multiple of "
+            f"{autoencoder.SIZE_FACTOR}."
+        )
+    return autoencoder.ImageDecoder(
+        channels=sum(CHANNELS[name] for name in config.inputs),
+        width=model.encoder_width,
+        relu_before_sigmoid=model.decoder == "unet_relu",
+        dtype=cascade.dtype_of(model),
+    )
+
+
+def _check_heads(config):
+    """A head without its loss stays random; a loss without its head has no effect."""
+    model, loss = config.model, config.loss
+    decodes = model.decoder != "none"
+    pairs = {
+        ("model.vertex_colors", "loss.color"): (
+            model.vertex_colors,
+            loss.get("color", 0) > 0,
+        ),
+        ("model.decoder", "loss.image"): (
+            decodes and "rgb" in config.inputs,
+            loss.get("image", 0) > 0,
+        ),
+        ("model.decoder with input depth", "loss.depth"): (
+            decodes and "depth" in config.inputs,
+            loss.get("depth", 0) > 0,
+        ),
+        ("model.decoder", "loss.image_steps"): (
+            decodes,
+            loss.get("image_steps", 0) > 0,
+        ),
+    }
+    for (head, weight), (has_head, has_loss) in pairs.items():
+        if has_head and not has_loss:
+            raise InputError(f"{head} is never trained: {weight} is 0 or not there.")
+        if has_loss and not has_head:
+            raise InputError(f"{weight} has no effect without {head}.")
+
+
+def parse_camera(text: str) -> tuple[float, float] | None:
+    """Focal length and principal point in pixels from "248,111.5"; None for "sample".
+
+    Raises:
+      InputError: neither of the two.
+    """
+    if text == "sample":
+        return None
+    try:
+        focal_length, center = map(float, text.split(","))
+    except ValueError:
+        raise InputError(
+            f"Unknown model.camera {text!r}. Valid: 'sample', or the focal length and "
+            "the principal point in pixels, as in '248,111.5'."
+        ) from None
+    return focal_length, center
+
+
+def _phase(weights, step):
+    """The picture is reconstructed in the first steps only."""
+    return "image" if step <= getattr(weights, "image_steps", 0) else "mesh"
+
+
+def _picture_terms(outputs, batch, weights, phase):
+    return reconstruction(outputs, batch, weights) if phase == "image" else {}

@@ -1,0 +1,204 @@
+"""The folder of a run is the truth: its config.json says what its checkpoints are.
+
+Evaluation, reconstruction and comparison take the settings from there. A training that
+goes on has to be the one that was started.
+"""
+
+import functools
+import json
+import os
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import ml_collections
+
+from pixel2mesh_jax import methods
+from pixel2mesh_jax.atomic_files import write_atomically
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.methods.method import Call, Method
+from pixel2mesh_jax.structures import Batch, Reconstruction
+from pixel2mesh_jax.training import checkpoints
+from pixel2mesh_jax.training import state as states
+
+NAME = "config.json"
+# What may differ from the run when it is used: other data, and how much at a time.
+FREE_IN_USE = (
+    "dataset",
+    "data_dir",
+    "depth_source",
+    "batch_size",
+    "distributed",
+    "eval.split",
+    "eval.limit",
+    "eval.protocol",
+)
+# What may differ when a training goes on.
+FREE_IN_TRAINING = (
+    "data_dir",
+    "distributed",
+    "log_every",
+    "checkpoint_every",
+    "eval_every",
+    "eval_limit",
+    "eval.split",
+    "eval.limit",
+    "eval.protocol",
+)
+# Schedules of the learning rate that do not depend on the length of the run.
+ENDLESS_SCHEDULES = ("constant", "steps")
+
+
+class Run(NamedTuple):
+    """A trained model, ready to use.
+
+    Attributes:
+      config: of the run.
+      method: of the config.
+      call: runs entry points of the network with the best parameters.
+    """
+
+    config: ml_collections.ConfigDict
+    method: Method
+    call: Call
+
+    def extract(self, batch: Batch) -> list[Reconstruction]:
+        """One reconstruction per row of the batch."""
+        return self.method.extract(self.call, batch)
+
+
+def save_config(workdir: str | os.PathLike, config: ml_collections.ConfigDict) -> None:
+    """Writes config.json; it appears complete or not at all."""
+    text = json.dumps(config.to_dict(), indent=2) + "\n"
+    write_atomically(pathlib.Path(workdir) / NAME, text.encode())
+
+
+def load_config(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
+    """Reads what a run was started with.
+
+    Raises:
+      InputError: there is no run, or the file is not one of ours.
+    """
+    path = pathlib.Path(workdir) / NAME
+    if not path.is_file():
+        raise InputError(f"No run in {workdir}: {path} does not exist. Train first.")
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON: {error}") from None
+    if not isinstance(settings, dict) or not isinstance(settings.get("method"), str):
+        raise InputError(
+            f"{path} does not say the method of the run; it was made by another "
+            "version of the program. Train again."
+        )
+    return ml_collections.ConfigDict(settings)
+
+
+def use_config(
+    workdir: str | os.PathLike, overrides: Mapping[str, Any]
+) -> ml_collections.ConfigDict:
+    """The config of a run with what the user has set on the command line.
+
+    Args:
+      workdir: folder of the run.
+      overrides: flat names and values; only `FREE_IN_USE` may be set.
+
+    Raises:
+      InputError: a setting that would make another network of it; by name.
+    """
+    config = load_config(workdir)
+    known = dict(flattened(config))
+    for name, value in overrides.items():
+        if name in known and _plain(known[name]) == _plain(value):
+            continue
+        if name not in FREE_IN_USE:
+            raise InputError(
+                f"--config.{name}={value} cannot be set here: the run in {workdir} was "
+                f"trained with {known.get(name, 'no such setting')}. What can be set: "
+                f"{', '.join(FREE_IN_USE)}."
+            )
+        config.update_from_flattened_dict({name: value})
+    return config
+
+
+def check_resumable(
+    workdir: str | os.PathLike, config: ml_collections.ConfigDict
+) -> None:
+    """A training that goes on has the settings that it was started with.
+
+    Raises:
+      InputError: lists the settings that differ.
+    """
+    if not (pathlib.Path(workdir) / NAME).is_file():
+        return
+    old, new = dict(flattened(load_config(workdir))), dict(flattened(config))
+    free = set(FREE_IN_TRAINING)
+    if config.optimizer.schedule in ENDLESS_SCHEDULES:
+        free.add("num_steps")
+    differences = [
+        f"{name}: {old.get(name)} in the run, {new.get(name)} now"
+        for name in sorted(old.keys() | new.keys())
+        if name not in free and _plain(old.get(name)) != _plain(new.get(name))
+    ]
+    if differences:
+        listed = "\n  ".join(differences)
+        raise InputError(
+            f"The run in {workdir} was started with other settings, "
+            f"{len(differences)} differences:\n  {listed}\nGive another --workdir, or "
+            "the settings of the run."
+        )
+
+
+def load_run(
+    workdir: str | os.PathLike, config: ml_collections.ConfigDict | None = None
+) -> Run:
+    """The best model of a run, ready to use; nothing in the folder is changed.
+
+    Args:
+      workdir: folder of the run.
+      config: of the run, see `use_config`; read if not given.
+
+    Raises:
+      InputError: no run, no checkpoint, or one of another model.
+    """
+    config = config or load_config(workdir)
+    method = make_method(config, workdir)
+    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    init = functools.partial(states.init_variables, method, seed=config.seed)
+    like = states.abstract(init, method.constants, sharding=device)
+    variables = checkpoints.load_variables(workdir, like)
+    return Run(config, method, _bind(method, variables))
+
+
+def make_method(
+    config: ml_collections.ConfigDict, workdir: str | os.PathLike
+) -> Method:
+    """The method of a run's config; InputError if this version needs other settings."""
+    try:
+        return methods.make(config)
+    except AttributeError as error:  # what ConfigDict raises for a missing name
+        raise InputError(
+            f"{pathlib.Path(workdir) / NAME} lacks a setting that this version needs: "
+            f"{error}"
+        ) from error
+
+
+def flattened(
+    config: Mapping | ml_collections.ConfigDict, prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Names with dots and values."""
+    for name, value in config.items():
+        if isinstance(value, Mapping | ml_collections.ConfigDict):
+            yield from flattened(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _plain(value):
+    """As JSON reads it back: tuples are lists."""
+    return list(map(_plain, value)) if isinstance(value, list | tuple) else value
+
+
+def _bind(method, variables) -> Callable:
+    return states.Programs(method).bind(variables, method.constants)
