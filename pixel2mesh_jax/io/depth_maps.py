@@ -2,7 +2,6 @@
 
 import logging
 import pathlib
-import tokenize
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Shaped
@@ -20,12 +19,6 @@ NO_DEPTH = -1
 # to it, as relative inverse depth is; in millimetres they would be 59 m away.
 STRETCHED = 0.9
 STRETCHED_PERCENTILE = 99
-
-# What numpy raises on .npy files that are none: the header is a Python literal.
-_BAD_HEADER = (
-    *(ValueError, EOFError, OSError, SyntaxError, TypeError, LookupError),
-    *(tokenize.TokenError, MemoryError, RecursionError, OverflowError),
-)
 
 logger = logging.getLogger(__name__)
 
@@ -124,21 +117,14 @@ def _stored_array(path):
         return np.load(path, allow_pickle=False)
     except InputError:
         raise
-    except _BAD_HEADER as error:
+    except limits.BAD_NPY as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: not a readable .npy file: {reason}") from None
 
 
 def _check_header(file, path):
     """Refuses what the header asks for before memory is taken for it."""
-    version = np.lib.format.read_magic(file)
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    if version not in read:
-        raise ValueError(f"format {version}")
-    shape, _, dtype = read[version](file)
+    shape, dtype = limits.npy_header(file)
     if dtype.hasobject or dtype.kind not in "biuf":
         raise ValueError(f"{dtype}, expected numbers")
     if len(shape) == 2:

@@ -4,8 +4,13 @@ The largest sensible input of each kind fits with room to spare; beyond it, a fi
 damaged, hostile or a mistake, and a message is of more use than a full memory.
 """
 
+import io
+import math
 import pathlib
+import tokenize
 import zipfile
+
+import numpy as np
 
 from pixel2mesh_jax.errors import InputError
 
@@ -26,6 +31,11 @@ MAX_DAT_BYTES = 64_000_000
 MAX_DAT_OPERATIONS = 1_000_000
 # Bytes that the arrays of an .npz may take once they are unpacked.
 MAX_NPZ_BYTES = 8_000_000_000
+# What numpy raises on .npy files that are none: the header is a Python literal.
+BAD_NPY = (
+    *(ValueError, EOFError, OSError, SyntaxError, TypeError, LookupError),
+    *(tokenize.TokenError, MemoryError, RecursionError, OverflowError),
+)
 # Metres: nothing that is farther has a shape in a picture of an object.
 MAX_DISTANCE = 10_000.0
 
@@ -49,17 +59,51 @@ def check_bytes(path: str | pathlib.Path, limit: int) -> None:
 
 
 def check_npz(path: str | pathlib.Path) -> None:
-    """Raises InputError if what an .npz holds is larger than `MAX_NPZ_BYTES`.
+    """Raises InputError if an .npz is larger than it may be, or than it is.
 
-    The zip directory says so without unpacking; zipfile stops at the size that it says.
+    The zip directory says how large the entries are, without unpacking; zipfile stops
+    at that size. The header of an array has to fit it, because numpy takes memory for
+    what the header says.
 
     Raises:
       zipfile.BadZipFile: not a zip file.
+      ValueError: not an array.
     """
     with zipfile.ZipFile(path) as archive:
-        size = sum(entry.file_size for entry in archive.infolist())
-    if size > MAX_NPZ_BYTES:
-        raise InputError(
-            f"{path}: unpacks to {size / 1e9:.1f} GB; expected at most "
-            f"{MAX_NPZ_BYTES / 1e9:.0f} GB"
-        )
+        entries = archive.infolist()
+        size = sum(entry.file_size for entry in entries)
+        if size > MAX_NPZ_BYTES:
+            raise InputError(
+                f"{path}: unpacks to {size / 1e9:.1f} GB; expected at most "
+                f"{MAX_NPZ_BYTES / 1e9:.0f} GB"
+            )
+        for entry in entries:
+            with archive.open(entry) as file:
+                claimed = _claimed_bytes(file)
+            if claimed > entry.file_size:
+                raise InputError(
+                    f"{path}: {entry.filename} says that it has {claimed:.3g} bytes, "
+                    f"but has {entry.file_size}"
+                )
+
+
+def npy_header(file: io.BufferedIOBase) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype of an .npy file, without its values.
+
+    Raises:
+      ValueError and whatever else numpy raises on a header that is none.
+    """
+    version = np.lib.format.read_magic(file)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in read:
+        raise ValueError(f"format {version}")
+    shape, _, dtype = read[version](file)
+    return shape, dtype
+
+
+def _claimed_bytes(file):
+    shape, dtype = npy_header(file)
+    return math.prod(shape) * dtype.itemsize

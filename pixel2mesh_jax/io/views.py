@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 from PIL import Image
+from scipy import ndimage
 
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, object_crop
@@ -35,6 +36,12 @@ FITS = ("auto", "always", "never")
 # Depth maps and masks may be smaller than their picture if width over height agrees to
 # this part: phones store 256x192 distances beside 1920x1440 colours.
 SAME_SHAPE = 0.01
+
+# Pixels around an object that are looked at for a ground that is nearer than it: their
+# median depth is below this part of the object's, and nearly none is farther away.
+RING = 5
+NEARER_GROUND = 0.9
+RING_QUANTILE = 0.9
 
 Path = str | pathlib.Path
 logger = logging.getLogger(__name__)
@@ -268,10 +275,27 @@ def _masked(image_path, mask_path, label, tag):
 def _measured_depth(image_path, depth_path, rgba, unit, tag):
     depth, unit = depth_maps.read_depth(depth_path, unit)
     depth = _with_picture(depth, depth_path, image_path, rgba.shape[:2], tag)
+    _warn_of_nearer_ground(depth, rgba[..., 3] >= images.OPAQUE_LEVEL, depth_path)
     depth = np.where(rgba[..., 3] > 0, depth, np.float32(0))
     if not (depth[rgba[..., 3] >= images.OPAQUE_LEVEL]).any():
         raise InputError(f"{depth_path}: no depth on the object, only beside it")
     return depth, unit
+
+
+def _warn_of_nearer_ground(depth, inside, depth_path):
+    """All around an object the ground is farther or as far, unless near is far."""
+    around = ndimage.binary_dilation(inside, iterations=RING) & ~inside & (depth > 0)
+    seen = inside & (depth > 0)
+    if np.count_nonzero(around) < RING or not seen.any():
+        return
+    ratio = depth[around] / np.median(depth[seen])
+    if np.median(ratio) < NEARER_GROUND and np.quantile(ratio, RING_QUANTILE) < 1:
+        logger.warning(
+            "%s: what surrounds the object is nearer than it (%.3g of its depth). Give "
+            "--depth_unit inverse if larger values are nearer.",
+            depth_path,
+            np.median(ratio),
+        )
 
 
 def _believable(depth, unit, depth_path, rgba, matrix):

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import zipfile
+import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -46,7 +47,7 @@ def _load_npz(path):
             }
     except InputError:
         raise
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (*limits.BAD_NPY, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: not an npz of arrays: {error}") from error
 
 

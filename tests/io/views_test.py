@@ -241,3 +241,14 @@ def test_a_large_picture_is_averaged_before_it_becomes_floats(monkeypatch):
         object_crop.camera_from_canonical(points, fitted),
         atol=0.01,
     )
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+def test_a_ground_that_is_nearer_than_the_object_is_doubted(files, caplog, inverse):
+    """An object on a table before a wall; the table reaches before the object."""
+    rows = np.linspace(2.0, 0.7, 12)[:, None].repeat(16, axis=1)
+    with Image.open(files / "mask.png") as mask:
+        depth = np.where(np.asarray(mask) > 0, 0.8, np.maximum(rows, 0.85))
+    np.save(files / "depth.npy", (1 / depth if inverse else depth).astype(np.float32))
+    views.load_view(files / "a.png", files / "depth.npy", mask_path=files / "mask.png")
+    assert ("is nearer than it" in caplog.text) == inverse

@@ -2,6 +2,7 @@
 
 import builtins
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -130,3 +131,15 @@ def test_an_npz_that_unpacks_to_terabytes_is_refused_unread(tmp_path, monkeypatc
     monkeypatch.setattr(limits, "MAX_NPZ_BYTES", 100_000)
     with pytest.raises(InputError, match=r"unpacks to .* expected at most"):
         load_tensors(tmp_path / "bomb.npz")
+
+
+def test_an_npz_whose_header_lies_is_refused(tmp_path):
+    np.savez(tmp_path / "whole.npz", w=np.zeros((4, 4), np.float32))
+    with zipfile.ZipFile(tmp_path / "whole.npz") as archive:
+        content = archive.read("w.npy").replace(b"(4, 4), }", b"(9**9,9)}")
+        larger = archive.read("w.npy").replace(b"(4, 4)", b"(9, 9)")
+    for entry, message in ((larger, "but has 192"), (content, "not an npz")):
+        with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+            archive.writestr("w.npy", entry)
+        with pytest.raises(InputError, match=message):
+            load_tensors(tmp_path / "a.npz")
