@@ -1,13 +1,16 @@
 # make demo   everything from an empty folder to runs/demo/report.html
-# make test   the whole test suite
-# make quick  the tests that take less than ten seconds each
+# make test   the test suite
+# make quick  the mathematics alone
+# make test-all  also what takes more than ten seconds each
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MODEL := $(BIN)/python -m pixel2mesh_jax.main --config configs/rgbd.py:tiny --workdir runs/demo
 
-.PHONY: demo install test quick clean
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+.PHONY: demo install test quick test-all clean
 
 install: $(VENV)/installed
 
@@ -27,10 +30,13 @@ demo: install
 	@echo 'Open runs/demo/report.html and runs/demo/meshes/.'
 
 test: install
-	$(BIN)/python -m pytest --numprocesses 2
+	$(PYTEST) -m 'not slow'
 
 quick: install
-	$(BIN)/python -m pytest --numprocesses 2 -m 'not slow'
+	$(PYTEST) -m 'not slow' tests/geometry tests/losses tests/evaluation
+
+test-all: install
+	$(PYTEST)
 
 clean:
 	rm -rf $(VENV) data runs

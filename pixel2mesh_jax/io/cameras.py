@@ -29,6 +29,8 @@ from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.io import limits, units
 
+# No focal length and no principal point is this large; pixels.
+MAX_PIXELS = 1e7
 # Largest values of a matrix in parts of the picture: a lens of 3 degrees.
 NORMALIZED_FOCAL = 20.0
 # Focal lengths below this part of the picture's longer side do not exist in pinhole
@@ -132,7 +134,7 @@ def load_camera(
         raise
     except RecursionError:
         raise InputError(f"{path}: lists nested too deeply for a camera") from None
-    except (TypeError, LookupError, ValueError, OverflowError) as error:
+    except (TypeError, LookupError, ValueError, ArithmeticError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InputError(
             f"{path}: not a camera that can be read ({reason}); expected {FORMATS}"
@@ -397,7 +399,7 @@ def _numbers(words):
 
 def _checked(found, text):
     matrix = np.asarray(found.matrix, np.float64)
-    if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
+    if matrix.shape != (3, 3) or not (np.abs(matrix) < MAX_PIXELS).all():
         raise InputError(f"intrinsics {text!r}: expected a 3x3 matrix of numbers")
     pinhole = _matrix(matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])
     if not np.allclose(matrix, pinhole) or min(matrix[0, 0], matrix[1, 1]) <= 0:
