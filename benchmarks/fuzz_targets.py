@@ -19,7 +19,15 @@ from trimesh.exchange import gltf
 
 from configs import rgbd
 from pixel2mesh_jax.geometry import camera
-from pixel2mesh_jax.io import dat, depth_maps, materials, meshes, sources, views
+from pixel2mesh_jax.io import (
+    cameras,
+    dat,
+    depth_maps,
+    materials,
+    meshes,
+    sources,
+    views,
+)
 from pixel2mesh_jax.training import run_folder
 
 Files = dict[str, bytes]
