@@ -134,6 +134,11 @@ def unpack(placement: Float[Array, "*batch 5"]) -> ViewVolume:
     return ViewVolume(placement[..., :2], *(placement[..., i] for i in (2, 3, 4)))
 
 
+def moved(volume: ViewVolume, near: float) -> ViewVolume:
+    """The volume of the same rays and proportions that begins at another depth."""
+    return volume._replace(near=near, extent=volume.extent * (near / volume.near))
+
+
 def thickness(volume: ViewVolume, layers: int) -> Float[Array, "*batch"]:
     """Length of a cell: the thickness of a layer."""
     return volume.extent / layers

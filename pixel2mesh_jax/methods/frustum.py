@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Key
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import depth_noise
+from pixel2mesh_jax.geometry import depth_noise, frustum, isosurface, vertex_colors
 from pixel2mesh_jax.losses.frustum import FrustumWeights, frustum_terms, moved_target
 from pixel2mesh_jax.methods.cascade import choose_loss, drawless, dtype_of
 from pixel2mesh_jax.methods.method import (
@@ -149,7 +149,11 @@ def _augment_example(key, depth, mask, placement, distances, *, dropout, noise):
 
 
 def extract(call: Call, batch: Batch, level: float) -> list[Reconstruction]:
-    """One closed mesh per view, camera frame, in the unit of its depth map."""
+    """One closed mesh per view, camera frame, in the unit of its depth map.
+
+    Without depth the unit is the Pixel2Mesh metre, and how far away the object is comes
+    from the network.
+    """
     found = jax.device_get(call("__call__", batch))
     return [
         Reconstruction((_extract_one(found, batch, row, level),))
@@ -158,4 +162,24 @@ def extract(call: Call, batch: Batch, level: float) -> list[Reconstruction]:
 
 
 def _extract_one(found: VolumeOutputs, batch, row, level) -> HostMesh:
-    raise NotImplementedError
+    one = jax.tree.map(lambda array: np.asarray(array[row]), found)
+    volume = frustum.unpack(one.placement.astype(np.float64))
+    if not one.has_depth:
+        volume = frustum.moved(volume, float(one.near))
+    field = isosurface.carve_and_stamp(
+        one.distances, one.base, one.depth, volume, level
+    )
+    surface = isosurface.extract(field, volume)
+    if not len(surface.faces):
+        surface = isosurface.extract(isosurface.ball(field.shape), volume)
+    view = (batch.rgb, batch.mask, batch.intrinsics)
+    colors = vertex_colors.of_surface(
+        surface,
+        *(np.asarray(array[row]) for array in view),
+        one.depth,
+        one.far_colors,
+        volume,
+        field.shape[-1],
+    )
+    return HostMesh(surface.vertices, surface.faces, colors)
+

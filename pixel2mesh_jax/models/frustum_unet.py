@@ -162,6 +162,7 @@ class FrustumUNet(nn.Module):
             far_colors=nn.sigmoid(found[..., self.layers : self.layers + 3]),
             front=nn.sigmoid(found[..., -1]),
             near=TYPICAL_NEAR * jnp.exp(scale[:, 0].astype(jnp.float32)),
+            depth=seen.depth,
             has_depth=has_depth,
         )
 
