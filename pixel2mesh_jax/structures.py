@@ -40,20 +40,20 @@ class VolumeOutputs(NamedTuple):
       placement: of the volume, packed; the truth in training.
       distances: signed distance in cells.
       base: the part of it that needs no network.
-      depth: of the visible surface along each ray, 0 = missing.
       far_colors: sRGB in [0, 1] of what the rays meet last.
       front: layer where the rays meet the object first, as a share of all layers.
-      near: where the first layer begins, in widths of an object at z = -1.
+      near: metres to where the first layer begins, a guess from colour alone.
+      depth: measured depth of every ray, unit of the depth map; 0 = missing.
       has_depth: 1 where the network was given a depth map, else 0.
     """
 
     placement: Float[Array, "B 5"]
     distances: Float[Array, "B R R L"]
     base: Float[Array, "B R R L"]
-    depth: Float[Array, "B R R"]
     far_colors: Float[Array, "B R R 3"]
     front: Float[Array, "B R R"]
     near: Float[Array, " B"]
+    depth: Float[Array, "B R R"]
     has_depth: Float[Array, " B"]
 
 

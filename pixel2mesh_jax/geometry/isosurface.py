@@ -22,6 +22,10 @@ from pixel2mesh_jax.geometry.frustum import TRUNCATION, ViewVolume
 
 # Cells behind the measured depth whose field is the measured one.
 STAMP = 1.0
+# Thickness in cells of the closed depth map, chosen on training views.
+SHELL = 2.5
+# Radius in cells of what stands in for nothing.
+BALL = 1.5
 # Distance in cells from a node below which the surface is moved off it: marching cubes
 # makes faces without area where the surface meets a node.
 NUDGE = 1e-3
@@ -63,6 +67,31 @@ def carve_and_stamp(
         behind < STAMP * frustum.thickness(volume, layers)
     )
     return np.where(shown, base, np.maximum(distances - level, base))
+
+
+def shell(
+    base: Float[np.ndarray, "R R L"],
+    depth: Float[np.ndarray, "R R"],
+    volume: ViewVolume,
+) -> Float[np.ndarray, "R R L"]:
+    """What takes no network: the visible side, `SHELL` cells thick along its rays.
+
+    Args:
+      base: what the view says, see `frustum.base_field`.
+      depth: measured depth of the rays; 0 = missing.
+      volume: where the grid stands.
+    """
+    layers = base.shape[-1]
+    behind = frustum.layer_depths(volume, layers) - depth[..., None]
+    cells = behind / frustum.thickness(volume, layers)
+    return np.maximum(base, np.where(depth[..., None] > 0, cells - SHELL, TRUNCATION))
+
+
+def ball(shape: tuple[int, int, int]) -> Float[np.ndarray, "R R L"]:
+    """A small ball in the middle: stands in where a field has no inside at all."""
+    axes = np.ogrid[tuple(slice(count) for count in shape)]
+    squares = ((x - (count - 1) / 2) ** 2 for x, count in zip(axes, shape, strict=True))
+    return np.sqrt(sum(squares)) - BALL
 
 
 def extract(

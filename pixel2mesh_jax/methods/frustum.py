@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Key
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import depth_noise, frustum, isosurface, view_colors
+from pixel2mesh_jax.geometry import depth_noise, frustum, isosurface, vertex_colors
 from pixel2mesh_jax.losses.frustum import FrustumWeights, frustum_terms, moved_target
 from pixel2mesh_jax.methods.cascade import choose_loss, drawless, dtype_of
 from pixel2mesh_jax.methods.method import (
@@ -149,9 +149,10 @@ def _augment_example(key, depth, mask, placement, distances, *, dropout, noise):
 
 
 def extract(call: Call, batch: Batch, level: float) -> list[Reconstruction]:
-    """One closed, coloured mesh per view, camera frame, in the unit of its depth map.
+    """One closed mesh per view, camera frame, in the unit of its depth map.
 
-    Without depth it is where the network takes it to be.
+    Without depth the unit is the Pixel2Mesh metre, and how far away the object is comes
+    from the network.
     """
     found = jax.device_get(call("__call__", batch))
     return [
@@ -160,19 +161,24 @@ def extract(call: Call, batch: Batch, level: float) -> list[Reconstruction]:
     ]
 
 
-def _extract_one(found: VolumeOutputs, batch: Batch, row: int, level: float):
-    volume = frustum.unpack(found.placement[row])
-    if not found.has_depth[row]:
-        volume = frustum.rescale(volume, found.near[row])
-    base, depth = found.base[row], found.depth[row]
-    field = isosurface.carve_and_stamp(found.distances[row], base, depth, volume, level)
-    # Where the network finds nothing: what the view shows, and a block if it is empty.
-    for candidate in (field, base, np.full_like(base, -1)):
-        surface = isosurface.extract(candidate, volume)
-        if len(surface.faces):
-            break
-    picture = batch.rgb[row], batch.mask[row], np.asarray(batch.intrinsics[row])
-    colors = view_colors.paint(
-        surface.vertices, surface.index, candidate, picture, found.far_colors[row]
+def _extract_one(found: VolumeOutputs, batch, row, level) -> HostMesh:
+    one = jax.tree.map(lambda array: np.asarray(array[row]), found)
+    volume = frustum.unpack(one.placement.astype(np.float64))
+    if not one.has_depth:
+        volume = frustum.moved(volume, float(one.near))
+    field = isosurface.carve_and_stamp(
+        one.distances, one.base, one.depth, volume, level
+    )
+    surface = isosurface.extract(field, volume)
+    if not len(surface.faces):
+        surface = isosurface.extract(isosurface.ball(field.shape), volume)
+    view = (batch.rgb, batch.mask, batch.intrinsics)
+    colors = vertex_colors.of_surface(
+        surface,
+        *(np.asarray(array[row]) for array in view),
+        one.depth,
+        one.far_colors,
+        volume,
+        field.shape[-1],
     )
     return HostMesh(surface.vertices, surface.faces, colors)

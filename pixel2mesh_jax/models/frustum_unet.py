@@ -159,10 +159,10 @@ class FrustumUNet(nn.Module):
             placement=placement,
             distances=base + frustum.TRUNCATION * found[..., : self.layers],
             base=base,
-            depth=seen_depth,
             far_colors=nn.sigmoid(found[..., self.layers : self.layers + 3]),
             front=nn.sigmoid(found[..., -1]),
             near=TYPICAL_NEAR * jnp.exp(scale[:, 0].astype(jnp.float32)),
+            depth=seen_depth,
             has_depth=has_depth,
         )
 

@@ -1,0 +1,96 @@
+"""Colours of a mesh from the picture that shows it; numpy, on the host.
+
+What the camera sees has the colour of its pixel, everything else that of the far side.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from scipy import ndimage
+
+from pixel2mesh_jax.geometry import frustum
+from pixel2mesh_jax.geometry.frustum import ViewVolume
+from pixel2mesh_jax.geometry.isosurface import Surface
+
+# A vertex is seen if it lies at most so many cells behind the measured depth.
+SEEN = 1.5
+# Rays around a vertex among which the measured depth is looked for: at the outline the
+# nearest ray may miss.
+NEIGHBORS = 3
+# Of a vertex that no pixel of the object shows.
+UNKNOWN = 0.5
+
+
+def of_surface(
+    surface: Surface,
+    rgb: Float[np.ndarray, "H W 3"],
+    mask: Float[np.ndarray, "H W"],
+    intrinsics: Float[np.ndarray, "3 3"],
+    depth: Float[np.ndarray, "R R"],
+    far_colors: Float[np.ndarray, "R R 3"],
+    volume: ViewVolume,
+    layers: int,
+) -> Float[np.ndarray, "V 3"]:
+    """sRGB of every vertex.
+
+    Args:
+      surface: see `isosurface.extract`.
+      rgb: colours in [0, 1], composited on white.
+      mask: object coverage in [0, 1].
+      intrinsics: pinhole matrix in pixels.
+      depth: measured depth of the rays; all 0 if there is none.
+      far_colors: of what the rays meet last.
+      volume: where the grid stands.
+      layers: of the grid.
+    """
+    row, column, layer = surface.index.T
+    near = picture_colors(surface.vertices, rgb, mask, intrinsics)
+    far = np.stack(
+        [_at(far_colors[..., channel], row, column) for channel in range(3)], axis=1
+    )
+    front = _front_layers(surface, depth, volume, layers)
+    seen = layer <= front + SEEN
+    return np.where(seen[:, None], near, far).astype(np.float32)
+
+
+def picture_colors(
+    vertices: Float[np.ndarray, "V 3"],
+    rgb: Float[np.ndarray, "H W 3"],
+    mask: Float[np.ndarray, "H W"],
+    intrinsics: Float[np.ndarray, "3 3"],
+) -> Float[np.ndarray, "V 3"]:
+    """Colours of the pixels that show the vertices, without the white around them."""
+    depth = -vertices[:, 2]
+    column = intrinsics[0, 0] * vertices[:, 0] / depth + intrinsics[0, 2]
+    row = -intrinsics[1, 1] * vertices[:, 1] / depth + intrinsics[1, 2]
+    # The share of the object in every pixel; vertices at the outline may project beyond
+    # it, where the pixels around have to serve.
+    own = np.concatenate([rgb - (1 - mask[..., None]), mask[..., None]], axis=-1)
+    around = ndimage.uniform_filter(own, (3, 3, 1))
+    inner, outer = (
+        np.stack([_at(maps[..., c], row, column) for c in range(4)], axis=1)
+        for maps in (own, around)
+    )
+    found = np.where(inner[:, 3:] > frustum.MIN_COVERAGE, inner, outer)
+    share = found[:, 3:]
+    known = share > 0
+    color = np.where(known, found[:, :3] / np.where(known, share, 1), UNKNOWN)
+    return np.clip(color, 0, 1)
+
+
+def _front_layers(surface, depth, volume, count):
+    """Layer of the measured depth around every vertex; of the first vertex without."""
+    resolution = depth.shape[0]
+    row, column = np.clip(np.round(surface.index[:, :2]), 0, resolution - 1).T
+    row, column = row.astype(int), column.astype(int)
+    if (depth > 0).any():
+        cell = float(frustum.thickness(volume, count))
+        layers = np.where(depth > 0, (depth - volume.near) / cell - 0.5, -np.inf)
+        layers = ndimage.maximum_filter(layers, NEIGHBORS, mode="nearest")
+        return layers[row, column]
+    first = np.full((resolution, resolution), np.inf)
+    np.minimum.at(first, (row, column), surface.index[:, 2])
+    return first[row, column]
+
+
+def _at(values, row, column):
+    return ndimage.map_coordinates(values, [row, column], order=1, mode="nearest")
