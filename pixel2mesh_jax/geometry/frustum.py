@@ -10,8 +10,8 @@ in other units gives the same grid, and the grid its results in those units. Dis
 in the grid are in cells; a cell is one layer thick.
 
     volume = view_volume(depth, mask, intrinsics)     # where the grid stands
-    seen = look(rgb, depth, mask, intrinsics, volume, resolution)    # what each ray sees
-    field = base_field(seen, volume, layers)          # signed distance without a network
+    seen = look(rgb, depth, mask, intrinsics, volume, resolution, layers)    # per ray
+    field = base_field(seen, volume, layers)         # signed distance without a network
 
 `view_volume` and the functions from `ray_tangents` to `index_of_points` take numpy and
 JAX arrays and return what they were given, with any leading axes; `look` and
@@ -134,7 +134,7 @@ def unpack(placement: Float[Array, "*batch 5"]) -> ViewVolume:
     return ViewVolume(placement[..., :2], *(placement[..., i] for i in (2, 3, 4)))
 
 
-def moved(volume: ViewVolume, near: float) -> ViewVolume:
+def moved(volume: ViewVolume, near: Float[Array, "*batch"]) -> ViewVolume:
     """The volume of the same rays and proportions that begins at another depth."""
     return volume._replace(near=near, extent=volume.extent * (near / volume.near))
 
@@ -323,7 +323,7 @@ def _corners(uv, shape):
 
 
 def _depth_of_corners(depths, valid, weights, edge):
-    """Interpolated where four valid depths are one surface, else the nearest pixel's."""
+    """Interpolated where four valid depths are one surface, else of the nearest."""
     nearest = jnp.argmax(weights, axis=1)[:, None]
     chosen = jnp.take_along_axis(depths, nearest, axis=1)[:, 0]
     known = jnp.take_along_axis(valid, nearest, axis=1)[:, 0]
@@ -370,7 +370,7 @@ def _reach(resolution, layers):
 
 
 def _distance_to(mask, reach):
-    """Distance of every pixel to the nearest covered one, minus half of its coverage."""
+    """Distance of every pixel to the nearest covered one, less half its coverage."""
     count = mask.shape[0]
     padded = jnp.pad(mask, reach)
     found = jnp.full_like(mask, reach)

@@ -165,7 +165,7 @@ def _extract_one(found: VolumeOutputs, batch, row, level) -> HostMesh:
     one = jax.tree.map(lambda array: np.asarray(array[row]), found)
     volume = frustum.unpack(one.placement.astype(np.float64))
     if not one.has_depth:
-        volume = frustum.moved(volume, float(one.near))
+        volume = frustum.moved(volume, one.near.astype(np.float64))
     field = isosurface.carve_and_stamp(
         one.distances, one.base, one.depth, volume, level
     )
