@@ -313,7 +313,7 @@ def test_shards(tmp_path):
 def test_camera_of_a_cut_sees_a_point_where_the_photo_does(tmp_path):
     annotation = annotate(tmp_path, 1, corner_model(), pose())
     checked = crops.check_pose(annotation)
-    square = crops.canonical_view.square_of_box(checked.box)
+    square = crops.object_crop.square_of_box(checked.box)
     point = np.array([[0.2, -0.1, -1.5]])
     photo = camera.pinhole(40 / 32 * WIDTH, (WIDTH - 1) / 2, (HEIGHT - 1) / 2)
     u, v = camera.project(point, photo)[0]

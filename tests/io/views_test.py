@@ -73,7 +73,7 @@ def test_depth_beside_the_object_only(files):
 
 def test_cut_moves_the_camera_along():
     view = random_view()
-    small = views.cut(view, views.canonical_view.Square(10, 4, 20))
+    small = views.cut(view, object_crop.Square(10, 4, 20))
     points = np.array([[0.05, 0.02, -0.8]])
     before = camera.project(points, view.intrinsics)[0]
     after = camera.project(points, small.intrinsics)[0]
