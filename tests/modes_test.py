@@ -1,6 +1,7 @@
 """What the program says about a reconstruction."""
 
 import io
+import types
 
 import ml_collections
 from rich.console import Console
@@ -11,12 +12,13 @@ from pixel2mesh_jax import modes
 def test_paths_are_printed_as_they_are(tmp_path, monkeypatch):
     """Square brackets in a name are no markup of rich."""
 
-    def reconstruct(predict, source, output, *, report, **options):
+    def reconstruct(extract, source, output, *, report, **options):
         report("[v2]mug[/b].png: 0.1 m large")
         return [object()]
 
     config = ml_collections.ConfigDict({"image_size": 32, "inputs": ("rgb",)})
-    monkeypatch.setattr(modes.checkpoints, "load_predictor", lambda *_: (None, None))
+    run = types.SimpleNamespace(extract=None)
+    monkeypatch.setattr(modes.run_folder, "load_run", lambda *_: run)
     monkeypatch.setattr(modes.reconstruction, "reconstruct", reconstruct)
     text = io.StringIO()
     modes.reconstruct(

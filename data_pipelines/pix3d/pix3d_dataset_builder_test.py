@@ -324,3 +324,10 @@ def test_camera_of_a_cut_sees_a_point_where_the_photo_does(tmp_path):
     )
     cut = crops.crop_intrinsics(checked, square, 224)
     np.testing.assert_allclose(camera.project(point, cut)[0], expected, rtol=1e-5)
+
+
+def test_annotations_beyond_the_limit_are_refused_unread(tmp_path, monkeypatch):
+    folder = write(tmp_path, [annotate(tmp_path, 1, corner_model(), pose())])
+    monkeypatch.setattr(source.limits, "MAX_ANNOTATION_BYTES", 10)
+    with pytest.raises(InputError, match=r"pix3d\.json: .* expected at most"):
+        source.find_items(folder, OPTIONS)

@@ -182,6 +182,8 @@ def _reconstruct_capture(
         square = views.with_relative_depth(square, estimate(square.rgba))
     batch = views.batch_of_view(square, image_size)
     predicted = list(extract(batch)[0].stages)
+    if not len(predicted[-1].faces):
+        raise InputError(f"{picture}: the prediction is empty, it has no surface")
     if not all(np.isfinite(mesh.vertices).all() for mesh in predicted):
         raise InputError(f"{picture}: the prediction is not finite; is the run sound?")
     strip = preview.preview(

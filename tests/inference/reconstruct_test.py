@@ -15,7 +15,7 @@ from pixel2mesh_jax.inference import reconstruct
 from pixel2mesh_jax.methods import cascade
 from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.report import preview
-from pixel2mesh_jax.structures import Mesh, Outputs
+from pixel2mesh_jax.structures import HostMesh, Mesh, Outputs, Reconstruction
 from tests.networks import write_network
 
 SIZE = 32
@@ -427,6 +427,19 @@ def test_a_prediction_that_is_not_finite_is_not_written(tmp_path):
 
     with pytest.raises(InputError, match="not finite"):
         run(save_picture(tmp_path / "a.png"), tmp_path / "out", broken)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_prediction_without_a_surface_is_not_written(tmp_path):
+    nothing = HostMesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), None)
+    picture = save_picture(tmp_path / "a.png")
+    with pytest.raises(InputError, match="the prediction is empty"):
+        reconstruct.reconstruct(
+            lambda batch: [Reconstruction((nothing,))],
+            picture,
+            tmp_path / "out",
+            image_size=SIZE,
+        )
     assert not (tmp_path / "out").exists()
 
 
