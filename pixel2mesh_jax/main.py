@@ -1,7 +1,7 @@
 """The command line: flags -> config -> mode.
 
 python -m pixel2mesh_jax.main --config configs/rgbd.py --workdir runs/rgbd
-    [--mode train|eval|reconstruct|import] [--config.batch_size=16 ...]
+    [--mode train|eval|reconstruct|import|release] [--config.batch_size=16 ...]
 """
 
 import os
@@ -9,6 +9,7 @@ import pathlib
 import sys
 
 import jax
+import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
@@ -18,8 +19,9 @@ from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.inference import reconstruct
 from pixel2mesh_jax.io import units
 from pixel2mesh_jax.training import run_folder
+from pixel2mesh_jax.weights import release
 
-MODES = ("train", "eval", "reconstruct", "import")
+MODES = ("train", "eval", "reconstruct", "import", "release")
 SHARED_MODES = ("train", "eval")  # that several processes can do together
 BAD_INPUT = 2  # exit code
 EXAMPLES = {"config": "configs/rgbd.py:tiny", "workdir": "runs/rgbd"}
@@ -28,7 +30,8 @@ NEEDED = {
     "train": ("config", "workdir"),
     "import": ("config", "workdir"),
     "eval": ("workdir",),
-    "reconstruct": ("workdir",),
+    "release": ("workdir",),
+    "reconstruct": (),  # the weights that ship
 }
 
 FLAGS = flags.FLAGS
@@ -64,7 +67,7 @@ flags.DEFINE_string(
     "millimetres for integers and metres for floats.",
 )
 flags.DEFINE_integer("label", None, "reconstruct: value of the object in the masks.")
-flags.DEFINE_string("output", "out", "reconstruct: folder for the meshes.")
+flags.DEFINE_string("output", "out", "reconstruct, release: folder for the files.")
 flags.DEFINE_enum("format", "obj", reconstruct.FORMATS, "reconstruct: file format.")
 flags.DEFINE_bool("stages", False, "reconstruct: also the mesh of every stage.")
 flags.DEFINE_enum(
@@ -147,21 +150,34 @@ def main(arguments: list[str]) -> None:
         "eval": modes.evaluate,
         "reconstruct": _reconstruct,
         "import": modes.import_weights,
+        "release": _release,
     }
     console = Console(quiet=not processes.is_first_process())
-    run_mode[FLAGS.mode](config, pathlib.Path(FLAGS.workdir), console)
+    workdir = None if FLAGS.workdir is None else pathlib.Path(FLAGS.workdir)
+    run_mode[FLAGS.mode](config, workdir, console)
 
 
 def _config_of_mode():
     """The experiment to train, or the run as it was trained."""
     if FLAGS.mode in ("train", "import"):
         return FLAGS.config
+    if FLAGS.workdir is None:
+        if FLAGS.config is not None:
+            raise InputError(
+                "--workdir is missing: the folder of the run of --config; without "
+                "both, the weights that ship with the package are used."
+            )
+        return ml_collections.ConfigDict(release.load(_default_weights())[0])
     overrides = {}
     if FLAGS.config is not None:
         overrides = config_flags.get_override_values(FLAGS["config"])
         for name in ("method", "inputs"):  # of another experiment than the run
             overrides.setdefault(name, FLAGS.config[name])
     return run_folder.use_config(FLAGS.workdir, overrides)
+
+
+def _default_weights():
+    return release.path_of(modes.DEFAULT_MODEL)
 
 
 def _keep_compiled_programs():
@@ -179,6 +195,10 @@ def _join_processes():
             f"--mode {FLAGS.mode} runs in one process."
         )
     processes.join_processes()
+
+
+def _release(config, workdir, console):
+    modes.release_weights(config, workdir, console, FLAGS.output)
 
 
 def _reconstruct(config, workdir, console):

@@ -23,7 +23,9 @@ from pixel2mesh_jax.io import units
 from pixel2mesh_jax.report import held_out, page, preview
 from pixel2mesh_jax.structures import Batch, Reconstruction
 from pixel2mesh_jax.training import loop, run_folder, scalars, start
+from pixel2mesh_jax.weights import release
 
+DEFAULT_MODEL = "rgbd_sdf"  # of those that ship with the package
 REPORT_SAMPLES = 6  # held-out views pictured in report.html
 
 
@@ -102,7 +104,7 @@ def evaluate(
 
 def reconstruct(
     config: ml_collections.ConfigDict,
-    workdir: pathlib.Path,
+    workdir: pathlib.Path | None,
     console: Console,
     *,
     source: str,
@@ -113,18 +115,40 @@ def reconstruct(
     """Pictures to mesh files; `options` are those of `reconstruct.reconstruct`."""
     if options.get("depth_unit") == units.INVERSE:
         _check_encoding(config)
-    run = run_folder.load_run(workdir, config)
+    run = load_model(config, workdir)
     written = reconstruction.reconstruct(
         run.extract,
         source,
         output,
         image_size=config.image_size,
         inputs=config.inputs,
+        optional=run.method.optional,
         estimate=_estimate(config, estimate_depth),
         report=functools.partial(_say, console),
         **options,
     )
     _say(console, f"Wrote {len(written)} reconstructions to {output}")
+
+
+def load_model(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path | None
+) -> run_folder.Run:
+    """The model of a run, or without one that which ships with the package."""
+    if workdir is None:
+        return run_folder.load_released(DEFAULT_MODEL)
+    return run_folder.load_run(workdir, config)
+
+
+def release_weights(
+    config: ml_collections.ConfigDict,
+    workdir: pathlib.Path,
+    console: Console,
+    output: str,
+) -> None:
+    """Writes the best model of a run as one file, as the package ships it."""
+    path = pathlib.Path(output) / f"{workdir.name}{release.SUFFIX}"
+    count = run_folder.release_run(workdir, path)
+    _say(console, f"Wrote {count:,} parameters of {config.method} to {path}")
 
 
 def import_weights(

@@ -62,7 +62,7 @@ ONLY_IN = {
         "data_pipelines/depth_estimation.py",
         "pixel2mesh_jax/weights/files.py",
     ),
-    "safetensors": ("pixel2mesh_jax/weights/files.py",),
+    "safetensors": ("pixel2mesh_jax/weights/",),
     "transformers": ("data_pipelines/depth_estimation.py",),
     "onnxruntime": ("pixel2mesh_jax/io/onnx_networks.py",),
     "rembg": ("pixel2mesh_jax/io/matting.py",),

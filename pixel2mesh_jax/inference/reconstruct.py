@@ -72,6 +72,7 @@ def reconstruct(
     *,
     image_size: int,
     inputs: Sequence[str] = ("rgb",),
+    optional: Sequence[str] = (),
     depth: Path | None = None,
     intrinsics: Path | None = None,
     depth_unit: float | str | None = None,
@@ -95,6 +96,7 @@ def reconstruct(
       output: folder; made if it does not exist.
       image_size: pixels per side that the network expects.
       inputs: what the network sees, of "rgb" and "depth".
+      optional: what of it a picture may lack.
       depth: depth map, or a folder of them; see `sources.find_sources`.
       intrinsics: of all pictures; see `cameras.load_camera`. By default the camera of
         3D-R2N2 is assumed.
@@ -127,7 +129,8 @@ def reconstruct(
     cut_out = load_matting(matting)
 
     def run(files: sources.Sources) -> Written:
-        if "depth" in inputs and files.depth is None and estimate is None:
+        needs_depth = "depth" in inputs and "depth" not in optional
+        if needs_depth and files.depth is None and estimate is None:
             raise InputError(_missing_depth(files.picture))
         camera_file = files.camera if intrinsics is None else intrinsics
         capture = views.load_capture(

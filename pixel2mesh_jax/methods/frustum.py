@@ -87,6 +87,7 @@ def make(config: ml_collections.ConfigDict) -> Method:
             dropout=model.depth_dropout if "depth" in config.inputs else 1.0,
             noise=model.depth_noise,
         ),
+        optional=("depth",) if model.depth_dropout > 0 else (),
     )
 
 

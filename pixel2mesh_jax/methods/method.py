@@ -77,6 +77,7 @@ class Method(NamedTuple):
       baseline: what a prediction has to beat before any training, or None.
       formats: of published weights, by name, with the settings that they require.
       augment: (batch, one random key per example) -> batch; in training, traced.
+      optional: inputs that a view may lack, such as "depth".
     """
 
     fields: Mapping[str, Field]
@@ -89,18 +90,21 @@ class Method(NamedTuple):
     baseline: Reconstruction | None
     formats: Mapping[str, Format]
     augment: Callable[[Batch, Key[Array, " B"]], Batch] = as_it_is
+    optional: tuple[str, ...] = ()
 
     def needs(self, role: str) -> tuple[str, ...]:
         """Names of the fields of a role."""
         return tuple(name for name, field in self.fields.items() if field.role == role)
 
     def example_batch(self, batch_size: int) -> Batch:
-        """A batch of zeros, for shapes."""
+        """A batch of zeros before a camera of focal length 1, for shapes."""
         arrays = {
             name: np.zeros((batch_size, *field.shape), field.dtype)
             for name, field in self.fields.items()
         }
-        return empty_batch(batch_size)._replace(**arrays)
+        camera = np.tile(np.eye(3, dtype=np.float32), (batch_size, 1, 1))
+        batch = empty_batch(batch_size)._replace(**arrays)
+        return batch._replace(intrinsics=camera)
 
 
 def image_fields(image_size: int, num_points: int) -> dict[str, Field]:

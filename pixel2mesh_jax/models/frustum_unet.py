@@ -21,6 +21,7 @@ import functools
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import frustum
@@ -42,7 +43,7 @@ class Block(nn.Module):
     """
 
     features: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B H W K"]:
@@ -61,7 +62,7 @@ class Step(nn.Module):
     """One 3x3 convolution with normalisation."""
 
     features: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B H W K"]:
@@ -81,7 +82,7 @@ class UNet(nn.Module):
 
     widths: tuple[int, ...]
     features: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
@@ -120,7 +121,7 @@ class FrustumUNet(nn.Module):
     layers: int = 64
     widths: tuple[int, ...] = (48, 96, 160, 256)
     features: int = 64
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(

@@ -21,6 +21,7 @@ from pixel2mesh_jax.methods.method import Call, Method
 from pixel2mesh_jax.structures import Batch, Reconstruction
 from pixel2mesh_jax.training import checkpoints
 from pixel2mesh_jax.training import state as states
+from pixel2mesh_jax.weights import release
 
 NAME = "config.json"
 # What may differ from the run when it is used: other data, and how much at a time.
@@ -167,11 +168,52 @@ def load_run(
     """
     config = config or load_config(workdir)
     method = make_method(config, workdir)
+    variables = load_variables(workdir, config, method)
+    return Run(config, method, _bind(method, variables))
+
+
+def load_released(name: str) -> Run:
+    """A model that ships with the package, ready to use.
+
+    Raises:
+      InputError: there is none of this name, or its file is damaged.
+    """
+    settings, variables = release.load(release.path_of(name))
+    config = ml_collections.ConfigDict(settings)
+    method = methods.make(config)
+    init = functools.partial(states.init_variables, method, seed=config.seed)
+    expected = jax.eval_shape(init, method.constants)
+    found = states.Variables(
+        variables.get("params", {}), variables.get("batch_stats", {})
+    )
+    checkpoints.check_parameters(name, found.params, expected.params)
+    return Run(config, method, _bind(method, jax.device_put(found)))
+
+
+def release_run(workdir: str | os.PathLike, path: str | os.PathLike) -> int:
+    """Writes the best model of a run as one file, see `weights/release.py`.
+
+    Returns:
+      The number of parameters.
+
+    Raises:
+      InputError: no run, no checkpoint, or a value that float16 cannot hold.
+    """
+    config = load_config(workdir)
+    variables = load_variables(workdir, config, make_method(config, workdir))
+    collections = {key: tree for key, tree in variables._asdict().items() if tree}
+    release.save(pathlib.Path(path), collections, config.to_dict())
+    return sum(leaf.size for leaf in jax.tree.leaves(variables.params))
+
+
+def load_variables(
+    workdir: str | os.PathLike, config: ml_collections.ConfigDict, method: Method
+) -> states.Variables:
+    """Of the best checkpoint of a run."""
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     init = functools.partial(states.init_variables, method, seed=config.seed)
     like = states.abstract(init, method.constants, sharding=device)
-    variables = checkpoints.load_variables(workdir, like)
-    return Run(config, method, _bind(method, variables))
+    return checkpoints.load_variables(workdir, like)
 
 
 def make_method(

@@ -49,7 +49,8 @@ class Variables(NamedTuple):
 def init_variables(method: Method, constants: Any, seed: int) -> Variables:
     """Fresh parameters; a function of the seed."""
     init = functools.partial(method.model.init, train=False)
-    variables = init(jax.random.key(seed), method.example_batch(1), constants)
+    batch = jax.tree.map(jnp.asarray, method.example_batch(1))
+    variables = init(jax.random.key(seed), batch, constants)
     return Variables(variables["params"], variables.get("batch_stats", {}))
 
 

@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Mapping
 
 import numpy as np
+import safetensors
+from safetensors.numpy import load_file
 
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.io import limits
@@ -52,13 +54,6 @@ def _load_npz(path):
 
 
 def _load_safetensors(path):
-    try:
-        import safetensors
-        from safetensors.numpy import load_file
-    except ImportError as error:
-        raise InputError(
-            f"{path}: reading it needs safetensors: pip install 'pixel2mesh-jax[torch]'"
-        ) from error
     try:
         return load_file(path)
     except safetensors.SafetensorError as error:
