@@ -139,7 +139,7 @@ def moved(volume: ViewVolume, near: Float[Array, "*batch"]) -> ViewVolume:
     return volume._replace(near=near, extent=volume.extent * (near / volume.near))
 
 
-def thickness(volume: ViewVolume, layers: int) -> Float[Array, "*batch"]:
+def thickness(volume: ViewVolume, layers: int) -> Float[Array, "*batch"] | np.floating:
     """Length of a cell: the thickness of a layer."""
     return volume.extent / layers
 
