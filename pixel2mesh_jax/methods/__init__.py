@@ -6,12 +6,12 @@ import ml_collections
 
 from pixel2mesh_jax.methods.method import Method, check
 
-# Name -> module of this package; imported when it is asked for.
+# Name -> module; imported when it is asked for.
 METHODS = {
-    "frustum": "frustum",
-    "pixel2mesh": "pixel2mesh",
-    "pixel2mesh2": "pixel2mesh2",
-    "refinement": "refinement",
+    "frustum": "pixel2mesh_jax.methods.frustum",
+    "pixel2mesh": "pixel2mesh_jax.methods.pixel2mesh",
+    "pixel2mesh2": "pixel2mesh_jax.methods.pixel2mesh2",
+    "refinement": "pixel2mesh_jax.methods.refinement",
 }
 
 
@@ -35,4 +35,4 @@ def make(config: ml_collections.ConfigDict) -> Method:
 
 def _module(name):
     check("method", name, METHODS)
-    return importlib.import_module(f"{__name__}.{METHODS[name]}")
+    return importlib.import_module(METHODS[name])
