@@ -21,8 +21,6 @@ SOFTNESS = 0.5
 # surface; 1 for the others.
 FREE_WEIGHT = 0.1
 SURFACE_WEIGHT = 2.0
-# Cells within which differences between rays are compared.
-SLOPE_BAND = 2.0
 # Range of int8 distances.
 FULL = 127
 
@@ -34,7 +32,6 @@ class FrustumWeights(NamedTuple):
       distance: L1 of the signed distances in cells.
       sign: cross entropy of inside and outside.
       overlap: 1 - soft IoU of the cells behind the visible surface.
-      slope: L1 of differences between neighbouring rays; against streaks along them.
       far_color: L1 of the colours of the far side.
       front: L1 of the first layer of every ray, as a share of all; without depth.
       near: |log| of the distance of the object; without depth.
@@ -43,7 +40,6 @@ class FrustumWeights(NamedTuple):
     distance: float = 1.0
     sign: float = 1.0
     overlap: float = 1.0
-    slope: float = 0.25
     far_color: float = 0.5
     front: float = 2.0
     near: float = 1.0
@@ -56,7 +52,6 @@ def frustum_terms(found: VolumeOutputs, batch: Batch, weights: FrustumWeights) -
         "distance": jax.vmap(distance_error)(found.distances, target, found.base),
         "sign": jax.vmap(sign_error)(found.distances, target, found.base),
         "overlap": jax.vmap(overlap_error)(found.distances, target, found.base),
-        "slope": jax.vmap(slope_error)(found.distances, target, found.base),
         "far_color": jax.vmap(far_color_error)(found.far_colors, batch.far_colors),
     }
     blind = 1 - found.has_depth
@@ -128,25 +123,6 @@ def overlap_error(
     return 1 - (both + 1) / (jnp.sum(found) + jnp.sum(true) - both + 1)
 
 
-def slope_error(
-    distances: Float[Array, "R R L"],
-    target: Float[Array, "R R L"],
-    base: Float[Array, "R R L"],
-) -> Float[Array, ""]:
-    """Mean |difference| of the changes between neighbouring rays, near the surface."""
-    near = ((jnp.abs(target) < SLOPE_BAND) & (base < 0)).astype(distances.dtype)
-    total, count = 0.0, 0.0
-    for axis in (0, 1):
-        error = jnp.diff(distances, axis=axis) - jnp.diff(target, axis=axis)
-        first, second = jnp.split(
-            jnp.stack([_but_last(near, axis), _but_first(near, axis)]), 2
-        )
-        both = (first * second)[0]
-        total += jnp.sum(jnp.abs(error) * both)
-        count += jnp.sum(both)
-    return total / jnp.maximum(count, 1)
-
-
 def far_color_error(
     colors: Float[Array, "R R 3"], true: Float[Array, "R R 3"]
 ) -> Float[Array, ""]:
@@ -172,11 +148,3 @@ def _weighted_mean(error, target, base):
     weight = jnp.where(jnp.abs(target) < 1, SURFACE_WEIGHT, 1.0)
     weight = jnp.where(base > 0, FREE_WEIGHT, weight)
     return jnp.sum(error * weight) / jnp.sum(weight)
-
-
-def _but_last(x, axis):
-    return jax.lax.slice_in_dim(x, 0, x.shape[axis] - 1, axis=axis)
-
-
-def _but_first(x, axis):
-    return jax.lax.slice_in_dim(x, 1, x.shape[axis], axis=axis)
