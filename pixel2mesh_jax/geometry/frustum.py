@@ -247,10 +247,11 @@ def look(
 
 
 def base_field(seen: Seen, volume: ViewVolume, layers: int) -> Float[Array, "R R L"]:
-    """Signed distance in cells as far as the view tells, truncated; a lower bound.
+    """Signed distance in cells as far as the view tells, truncated.
 
     Before the visible surface and outside of the outline it is positive, everything
-    behind is taken for solid.
+    behind is taken for solid. Exact near flat visible parts; nothing solid is called
+    empty.
     """
     depths, cell = layer_depths(volume, layers), thickness(volume, layers)
     hit = (seen.depth > 0)[..., None]

@@ -24,6 +24,9 @@ from pixel2mesh_jax.geometry.frustum import TRUNCATION, ViewVolume
 # it then gives way to that of the network.
 STAMP = 1.0
 FADE = 1.0
+# A network that says less cells than this has no doubt that a cell is inside, one that
+# says twice as much that it is outside.
+DOUBT = 0.25
 # Thickness in cells of the closed depth map, chosen on training views.
 SHELL = 2.5
 # Radius in cells of what stands in for nothing.
@@ -66,11 +69,15 @@ def carve_and_stamp(
       level: the surface is where `distances` have this value, in cells.
     """
     layers = measured.shape[-1]
-    behind = frustum.layer_depths(volume, layers) - depth[..., None]
-    behind = behind * cosine[..., None] / frustum.thickness(volume, layers)
-    share = np.clip((behind - STAMP) / FADE, 0, 1)
-    share = np.where(depth[..., None] > 0, share, 1)
+    along = frustum.layer_depths(volume, layers) - depth[..., None]
+    along = along / frustum.thickness(volume, layers)
+    below = along * cosine[..., None]
     carved = np.maximum(distances - level, measured)
+    # Deep below the surface the network decides; also a cell behind it along the ray,
+    # where it is sure that the far side has been passed.
+    deep = np.clip((below - STAMP) / FADE, 0, 1)
+    sure = np.clip((carved - DOUBT) / DOUBT, 0, 1) * np.clip(along - STAMP, 0, 1)
+    share = np.where(depth[..., None] > 0, np.maximum(deep, sure), 1)
     return share * carved + (1 - share) * measured
 
 
@@ -138,7 +145,7 @@ def marching_cubes(
 
 def keep_visible(
     index: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], resolution: int
-) -> tuple[Float[np.ndarray, "V 3"], Int[np.ndarray, "F 3"]]:
+) -> tuple[Float[np.ndarray, "W 3"], Int[np.ndarray, "G 3"]]:
     """Leaves out the connected parts of which the camera sees nothing.
 
     A part is seen where one of its vertices is the first on its ray.
