@@ -44,6 +44,8 @@ class VolumeOutputs(NamedTuple):
       front: layer where the rays meet the object first, as a share of all layers.
       near: metres to where the first layer begins, a guess from colour alone.
       depth: measured depth of every ray, unit of the depth map; 0 = missing.
+      cosine: of the visible surface to every ray, see `frustum.measured_field`.
+      measured: signed distance in cells to what is seen, see there.
       has_depth: 1 where the network was given a depth map, else 0.
     """
 
@@ -54,6 +56,8 @@ class VolumeOutputs(NamedTuple):
     front: Float[Array, "B R R"]
     near: Float[Array, " B"]
     depth: Float[Array, "B R R"]
+    cosine: Float[Array, "B R R"]
+    measured: Float[Array, "B R R L"]
     has_depth: Float[Array, " B"]
 
 

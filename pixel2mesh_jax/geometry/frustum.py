@@ -51,6 +51,9 @@ DEFAULT_EXTENT = 1.7
 TRUNCATION = 3.0
 # Depths of neighbouring pixels that differ by more cells than this are two surfaces.
 EDGE = 2.0
+# The same for the mesh. On 67 validation views with a network of 600 steps, F(1e-4)
+# was 70.8 % with 2 and 71.4 % with 6.
+STEEP_EDGE = 6.0
 # A surface seen at a flatter angle than this is treated as if it were at this one.
 MIN_COSINE = 0.15
 # Depth in metres that stands in where no pixel has any.
@@ -244,10 +247,11 @@ def look(
 
 
 def base_field(seen: Seen, volume: ViewVolume, layers: int) -> Float[Array, "R R L"]:
-    """Signed distance in cells as far as the view tells, truncated; a lower bound.
+    """Signed distance in cells as far as the view tells, truncated.
 
     Before the visible surface and outside of the outline it is positive, everything
-    behind is taken for solid.
+    behind is taken for solid. Exact near flat visible parts; nothing solid is called
+    empty.
     """
     depths, cell = layer_depths(volume, layers), thickness(volume, layers)
     hit = (seen.depth > 0)[..., None]
@@ -256,6 +260,20 @@ def base_field(seen: Seen, volume: ViewVolume, layers: int) -> Float[Array, "R R
     ray_width = volume.size * depths / (seen.mask.shape[0] * cell)
     beside = seen.silhouette[..., None] * ray_width[None, None]
     return jnp.clip(jnp.maximum(ahead, beside), -TRUNCATION, TRUNCATION)
+
+
+def measured_field(
+    seen: Seen, volume: ViewVolume, layers: int
+) -> tuple[Float[Array, "R R"], Float[Array, "R R L"]]:
+    """The cosines and the `base_field` from which a mesh is made.
+
+    A face that is seen almost from its edge is one surface here, where the network is
+    told of two: its distances change slowly, and its mesh has no steps.
+    """
+    tangents = ray_tangents(volume, seen.depth.shape[0])
+    edge = STEEP_EDGE * thickness(volume, layers)
+    seen = seen._replace(cosine=_cosines(seen.depth, tangents, edge))
+    return seen.cosine, base_field(seen, volume, layers)
 
 
 def outline_distance(mask: Float[Array, "R R"], reach: int) -> Float[Array, "R R"]:

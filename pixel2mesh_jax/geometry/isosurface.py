@@ -1,11 +1,11 @@
 """From signed distances in a view volume to a closed triangle mesh; numpy, on the host.
 
-    field = carve_and_stamp(distances, base, depth, volume)   # keep to what was seen
-    mesh = extract(field, volume)                             # marching cubes
+    field = carve_and_stamp(distances, measured, depth, cosine, volume)
+    mesh = extract(field, volume)
 
-The visible side comes out where the depth map is: along a ray that hits, the field of
-one cell behind the measured depth is the measured one, whatever the network says, so
-the surface crosses there and nothing has to be moved afterwards.
+The visible side comes out where the depth map is: the field of one cell behind it is
+the measured one, whatever the network says, so the surface crosses there and nothing
+has to be moved afterwards.
 """
 
 import functools
@@ -20,8 +20,13 @@ from scipy.sparse import csgraph
 from pixel2mesh_jax.geometry import frustum
 from pixel2mesh_jax.geometry.frustum import TRUNCATION, ViewVolume
 
-# Cells behind the measured depth whose field is the measured one.
+# Cells behind the visible surface whose field is the measured one, and cells in which
+# it then gives way to that of the network.
 STAMP = 1.0
+FADE = 1.0
+# A network that says less cells than this has no doubt that a cell is inside, one that
+# says twice as much that it is outside.
+DOUBT = 0.25
 # Thickness in cells of the closed depth map, chosen on training views.
 SHELL = 2.5
 # Radius in cells of what stands in for nothing.
@@ -47,8 +52,9 @@ class Surface(NamedTuple):
 
 def carve_and_stamp(
     distances: Float[np.ndarray, "R R L"],
-    base: Float[np.ndarray, "R R L"],
+    measured: Float[np.ndarray, "R R L"],
     depth: Float[np.ndarray, "R R"],
+    cosine: Float[np.ndarray, "R R"],
     volume: ViewVolume,
     level: float = 0.0,
 ) -> Float[np.ndarray, "R R L"]:
@@ -56,17 +62,23 @@ def carve_and_stamp(
 
     Args:
       distances: signed distance in cells, of a network.
-      base: what the view says, see `frustum.base_field`.
+      measured: what the view says, see `frustum.measured_field`.
       depth: measured depth of the rays; 0 = missing.
+      cosine: of the visible surface to the rays, see there.
       volume: where the grid stands.
       level: the surface is where `distances` have this value, in cells.
     """
-    layers = base.shape[-1]
-    behind = frustum.layer_depths(volume, layers) - depth[..., None]
-    shown = (depth[..., None] > 0) & (
-        behind < STAMP * frustum.thickness(volume, layers)
-    )
-    return np.where(shown, base, np.maximum(distances - level, base))
+    layers = measured.shape[-1]
+    along = frustum.layer_depths(volume, layers) - depth[..., None]
+    along = along / frustum.thickness(volume, layers)
+    below = along * cosine[..., None]
+    carved = np.maximum(distances - level, measured)
+    # Deep below the surface the network decides; also a cell behind it along the ray,
+    # where it is sure that the far side has been passed.
+    deep = np.clip((below - STAMP) / FADE, 0, 1)
+    sure = np.clip((carved - DOUBT) / DOUBT, 0, 1) * np.clip(along - STAMP, 0, 1)
+    share = np.where(depth[..., None] > 0, np.maximum(deep, sure), 1)
+    return share * carved + (1 - share) * measured
 
 
 def shell(
@@ -133,7 +145,7 @@ def marching_cubes(
 
 def keep_visible(
     index: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], resolution: int
-) -> tuple[Float[np.ndarray, "V 3"], Int[np.ndarray, "F 3"]]:
+) -> tuple[Float[np.ndarray, "W 3"], Int[np.ndarray, "G 3"]]:
     """Leaves out the connected parts of which the camera sees nothing.
 
     A part is seen where one of its vertices is the first on its ray.

@@ -168,7 +168,7 @@ def _extract_one(found: VolumeOutputs, batch, row, level) -> HostMesh:
     if not one.has_depth:
         volume = frustum.moved(volume, one.near.astype(np.float64))
     field = isosurface.carve_and_stamp(
-        one.distances, one.base, one.depth, volume, level
+        one.distances, one.measured, one.depth, one.cosine, volume, level
     )
     surface = isosurface.extract(field, volume)
     if not len(surface.faces):

@@ -142,9 +142,10 @@ class FrustumUNet(nn.Module):
             placement = frustum.pack(volume)
         has_depth = jnp.any(depth > 0, axis=(1, 2)).astype(jnp.float32)
         placement = with_default_extent(placement, has_depth)
-        seen_depth, base, maps = jax.vmap(self._inputs)(
+        seen, base, maps = jax.vmap(self._inputs)(
             batch.rgb, depth, batch.mask, batch.intrinsics, placement
         )
+        cosine, measured = jax.vmap(self._measured)(seen, placement)
         maps = jnp.concatenate(
             [base, maps, _spread(has_depth[:, None], self.resolution)], axis=-1
         )
@@ -163,12 +164,17 @@ class FrustumUNet(nn.Module):
             far_colors=nn.sigmoid(found[..., self.layers : self.layers + 3]),
             front=nn.sigmoid(found[..., -1]),
             near=TYPICAL_NEAR * jnp.exp(scale[:, 0].astype(jnp.float32)),
-            depth=seen_depth,
+            depth=seen.depth,
+            cosine=cosine,
+            measured=measured,
             has_depth=has_depth,
         )
 
+    def _measured(self, seen, placement):
+        return frustum.measured_field(seen, frustum.unpack(placement), self.layers)
+
     def _inputs(self, rgb, depth, mask, intrinsics, placement):
-        """Depth of the rays, base field and the other input maps of one view."""
+        """What the rays see, base field and the other input maps of one view."""
         volume = frustum.unpack(placement)
         seen = frustum.look(
             rgb, depth, mask, intrinsics, volume, self.resolution, self.layers
@@ -189,7 +195,7 @@ class FrustumUNet(nn.Module):
             frustum.ray_tangents(volume, self.resolution),
             _spread(constants[None], self.resolution)[0],
         ]
-        return seen.depth, base, jnp.concatenate(maps, axis=-1)
+        return seen, base, jnp.concatenate(maps, axis=-1)
 
 
 def with_default_extent(

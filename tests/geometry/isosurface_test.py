@@ -1,0 +1,149 @@
+"""Meshes of view volumes: closed, outward, where the surface is."""
+
+import jax
+import numpy as np
+import pytest
+import trimesh
+from scipy.spatial import cKDTree
+
+from pixel2mesh_jax.geometry import camera, frustum, isosurface, surface
+from tests.views_of_solids import SOLIDS, see
+
+R = 48
+
+
+def whole_volume(view):
+    """The volume of a view, long enough for all of the solid."""
+    volume = frustum.view_volume(view.depth, view.mask, view.intrinsics)
+    return volume._replace(extent=np.float32(1.5) * volume.extent)
+
+
+def parts_of(view):
+    """Volume, true distances in cells, and what the view says."""
+    volume = whole_volume(view)
+    rgb = np.repeat(view.mask[..., None], 3, axis=-1)
+    seen = jax.jit(frustum.look, static_argnums=(5, 6))(
+        rgb, view.depth, view.mask, view.intrinsics, volume, R, R
+    )
+    cosine, measured = frustum.measured_field(seen, volume, R)
+    cell = float(frustum.thickness(volume, R))
+    true = view.distance(frustum.cell_points(volume, R, R)) / cell
+    return (
+        volume,
+        true,
+        np.asarray(measured),
+        np.asarray(seen.depth),
+        np.asarray(cosine),
+    )
+
+
+def is_closed(mesh):
+    solid = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    return solid.is_watertight and solid.is_winding_consistent
+
+
+@pytest.mark.parametrize("name", SOLIDS)
+def test_perfect_distances_come_back_within_half_a_cell(name):
+    view = see(SOLIDS[name])
+    volume, true, measured, depth, cosine = parts_of(view)
+    field = isosurface.carve_and_stamp(true, measured, depth, cosine, volume)
+    mesh = isosurface.extract(field, volume)
+    cell = float(frustum.thickness(volume, R))
+    assert is_closed(mesh)
+    assert surface.signed_volume(mesh.vertices.astype(np.float64), mesh.faces) > 0
+    distance = np.abs(view.distance(mesh.vertices.astype(np.float64))) / cell
+    assert np.quantile(distance, 0.98) < 0.5
+    assert distance.max() < 1.5  # at the outline, where rays miss by less than a pixel
+
+
+@pytest.mark.parametrize("name", SOLIDS)
+def test_carving_and_stamping_keep_what_is_seen(name):
+    """Even with a network that calls everything empty, or everything solid."""
+    view = see(SOLIDS[name])
+    volume, true, measured, depth, cosine = parts_of(view)
+    points = camera.unproject(view.depth, view.intrinsics)[view.depth > 0]
+    cell = float(frustum.thickness(volume, R))
+    for network in (np.full_like(true, 3.0), np.full_like(true, -3.0)):
+        field = isosurface.carve_and_stamp(network, measured, depth, cosine, volume)
+        mesh = isosurface.extract(field, volume)
+        assert is_closed(mesh)
+        away, _ = cKDTree(mesh.vertices).query(points)
+        assert np.quantile(away, 0.98) < cell
+
+
+def test_finer_grids_are_more_exact():
+    view = see(SOLIDS["sphere"])
+    errors = []
+    for resolution in (12, 24, 48):
+        volume = whole_volume(view)
+        cells = frustum.cell_points(volume, resolution, resolution)
+        cell = float(frustum.thickness(volume, resolution))
+        limit = frustum.TRUNCATION
+        field = np.clip(view.distance(cells) / cell, -limit, limit)
+        mesh = isosurface.extract(field, volume)
+        errors.append(np.abs(view.distance(mesh.vertices.astype(np.float64))).max())
+    assert errors[0] > 2 * errors[1] > 4 * errors[2]
+
+
+def test_distances_beyond_the_truncation_do_not_matter():
+    view = see(SOLIDS["box"])
+    volume, true, *_ = parts_of(view)
+    limit = frustum.TRUNCATION
+    whole = isosurface.extract(true, volume)
+    cut = isosurface.extract(np.clip(true, -limit, limit), volume)
+    np.testing.assert_allclose(cut.vertices, whole.vertices, atol=1e-6)
+
+
+def test_random_fields_give_closed_meshes():
+    rng = np.random.default_rng(0)
+    volume = frustum.ViewVolume(np.zeros(2), np.float64(0.5), np.float64(0.6), 0.5)
+    for _ in range(5):
+        mesh = isosurface.extract(rng.normal(size=(9, 9, 9)), volume, visible=False)
+        edges = np.sort(mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+        _, count = np.unique(edges, axis=0, return_counts=True)
+        assert (count % 2 == 0).all()
+
+
+def test_solids_at_the_border_are_closed_there():
+    volume = frustum.ViewVolume(np.zeros(2), np.float64(0.5), np.float64(0.6), 0.5)
+    mesh = isosurface.extract(np.full((8, 8, 8), -1.0), volume)
+    assert is_closed(mesh)
+    assert surface.signed_volume(mesh.vertices.astype(np.float64), mesh.faces) > 0
+
+
+def test_nothing_inside_gives_no_faces_and_the_ball_stands_in():
+    volume = frustum.ViewVolume(np.zeros(2), np.float64(0.5), np.float64(0.6), 0.5)
+    assert len(isosurface.extract(np.ones((8, 8, 8)), volume).faces) == 0
+    assert is_closed(isosurface.extract(isosurface.ball((8, 8, 8)), volume))
+
+
+def test_parts_that_nobody_sees_are_left_out():
+    """Of two balls on one ray the farther one goes, of two side by side both stay."""
+    rows, columns, layers = np.indices((20, 20, 20))
+    volume = frustum.ViewVolume(np.zeros(2), np.float64(0.5), np.float64(0.6), 0.5)
+
+    def ball(row, column, layer, radius):
+        offset = [rows - row, columns - column, layers - layer]
+        return np.linalg.norm(offset, axis=0) - radius
+
+    front, behind, beside = (
+        ball(10, 6, 5, 4),
+        ball(10, 6, 14, 2.5),
+        ball(10, 15, 14, 2.5),
+    )
+    two = isosurface.extract(np.minimum(front, behind), volume)
+    alone = isosurface.extract(front, volume)
+    assert len(two.faces) == len(alone.faces)
+    both = isosurface.extract(np.minimum(front, beside), volume)
+    assert len(both.faces) > len(alone.faces)
+
+
+def test_shell_is_the_visible_side_with_a_back():
+    view = see(SOLIDS["sphere"])
+    volume, _, measured, depth, _ = parts_of(view)
+    mesh = isosurface.extract(isosurface.shell(measured, depth, volume), volume)
+    assert is_closed(mesh)
+    thick = isosurface.SHELL * float(frustum.thickness(volume, R))
+    near, far = -mesh.vertices[:, 2].max(), -mesh.vertices[:, 2].min()
+    np.testing.assert_allclose(near, view.depth[view.depth > 0].min(), atol=0.01)
+    assert far < view.depth.max() + 1.5 * thick

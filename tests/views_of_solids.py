@@ -1,0 +1,63 @@
+"""Solids with a formula, seen by a camera: perfect depth and the true distances."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from pixel2mesh_jax.geometry import camera
+
+SIZE = 96  # pixels
+CENTER = np.array([0.02, -0.01, -0.8])
+Distance = Callable[[np.ndarray], np.ndarray]
+
+
+class SolidView(NamedTuple):
+    """A picture of a solid, see `structures.Batch` for the arrays."""
+
+    depth: np.ndarray
+    mask: np.ndarray
+    intrinsics: np.ndarray
+    distance: Distance
+
+
+def sphere(points):
+    return np.linalg.norm(points - CENTER, axis=-1) - 0.2
+
+
+def box(points):
+    """Turned by 30 degrees around y, then by 25 around x."""
+    a, e = np.radians([30, 25])
+    turn_y = np.array(
+        [[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]]
+    )
+    turn_x = np.array(
+        [[1, 0, 0], [0, np.cos(e), -np.sin(e)], [0, np.sin(e), np.cos(e)]]
+    )
+    outside = np.abs((points - CENTER) @ turn_x @ turn_y) - [0.15, 0.12, 0.1]
+    inside = np.minimum(outside.max(axis=-1), 0)
+    return np.linalg.norm(np.maximum(outside, 0), axis=-1) + inside
+
+
+def torus(points):
+    """Around an axis half way between up and towards the camera."""
+    axis = np.array([0, 1, 1]) / 2**0.5
+    along = (points - CENTER) @ axis
+    away = np.linalg.norm(points - CENTER - along[..., None] * axis, axis=-1)
+    return np.hypot(away - 0.15, along) - 0.06
+
+
+def see(distance: Distance) -> SolidView:
+    """Follows every ray until it is within a micrometre of the surface."""
+    intrinsics = camera.r2n2_intrinsics(SIZE)
+    rays = camera.pixel_rays((SIZE, SIZE), intrinsics).astype(np.float64)
+    length = np.linalg.norm(rays, axis=-1)
+    depth = np.full((SIZE, SIZE), 0.3)
+    for _ in range(200):
+        depth += distance(rays * depth[..., None]) / length
+    hit = np.abs(distance(rays * depth[..., None])) < 1e-6
+    depth = np.where(hit, depth, 0).astype(np.float32)
+    return SolidView(depth, hit.astype(np.float32), intrinsics, distance)
+
+
+SOLIDS = {"sphere": sphere, "box": box, "torus": torus}
