@@ -16,7 +16,7 @@ from rich.console import Console
 
 from pixel2mesh_jax import methods, processes
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.evaluation import depth_agreement, protocols
+from pixel2mesh_jax.evaluation import baselines, depth_agreement, protocols
 from pixel2mesh_jax.evaluation import evaluate as evaluation
 from pixel2mesh_jax.inference import reconstruct as reconstruction
 from pixel2mesh_jax.io import units
@@ -76,7 +76,7 @@ def evaluate(
         "extract": run.extract,
         "batches": dataset.evaluate(split, limit),
         "categories": dataset.info.categories,
-        "baselines": _baselines(run.method),
+        "baselines": _baselines(run.method, dataset.info),
     }
     if not dataset.info.has_points:
         _check_measured(config, dataset.info)
@@ -212,11 +212,12 @@ def open_dataset(
     return Dataset(info, train_batches, eval_batches)
 
 
-def _baselines(method):
+def _baselines(method, info):
     """What costs no training, to be scored beside the predictions."""
-    if method.baseline is None:
-        return {}
-    return {"undeformed template": lambda batch, row: method.baseline.mesh}
+    found = dict(baselines.BASELINES) if info.has_depth else {}
+    if method.baseline is not None:
+        found["undeformed template"] = lambda batch, row: method.baseline.mesh
+    return found
 
 
 def _check_measured(config, info):
