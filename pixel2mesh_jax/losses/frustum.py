@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float, Int8
+from jaxtyping import Float, Int8, UInt8
 
 from pixel2mesh_jax.geometry import frustum
 from pixel2mesh_jax.geometry.frustum import TRUNCATION
@@ -124,7 +124,7 @@ def overlap_error(
 
 
 def far_color_error(
-    colors: Float[Array, "R R 3"], true: Float[Array, "R R 3"]
+    colors: Float[Array, "R R 3"], true: UInt8[Array, "R R 3"]
 ) -> Float[Array, ""]:
     """Mean |difference| where there is a far side; it is black where there is none."""
     true = true.astype(colors.dtype) / 255
