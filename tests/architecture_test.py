@@ -55,7 +55,7 @@ ONLY_IN = {
     "tensorflow": ("data_pipelines/",),
     "tensorflow_datasets": ("data_pipelines/",),
     "apache_beam": ("data_pipelines/",),
-    "flax": ("pixel2mesh_jax/models/", "pixel2mesh_jax/methods/"),
+    "flax": ("pixel2mesh_jax/models/", "pixel2mesh_jax/methods/", "tests/methods/"),
     "jraph": ("pixel2mesh_jax/geometry/graph.py",),
     "pickle": (),  # io/pickled_arrays.py parses without running
     "torch": (

@@ -93,7 +93,6 @@ def _make_network(config):
 def _make_decoder(config):
     """The image decoder of the autoencoder variants; None without one."""
     model = config.model
-    check("model.decoder", model.decoder, DECODERS)
     if model.decoder == "none":
         return None
     if config.image_size % autoencoder.SIZE_FACTOR:
@@ -112,6 +111,7 @@ def _make_decoder(config):
 def _check_heads(config):
     """A head without its loss stays random; a loss without its head has no effect."""
     model, loss = config.model, config.loss
+    check("model.decoder", model.decoder, DECODERS)
     decodes = model.decoder != "none"
     pairs = {
         ("model.vertex_colors", "loss.color"): (

@@ -143,14 +143,14 @@ def _score(path):
 
 
 def _load_part(path, like):
-    loading = ocp.options.PyTreeOptions.Loading(partial_load=True)
-    options = ocp.options.PyTreeOptions(loading=loading)
     averaged = bool(ocp.metadata(path).metadata.get("average"))
     params = "average" if averaged else "params"
     wanted = {params: like.params}
     if like.batch_stats:
         wanted["batch_stats"] = like.batch_stats
-    with ocp.Context(pytree_options=options):
+    context = ocp.Context()
+    context.pytree.loading.partial_load = True
+    with context:
         found = ocp.load(path, wanted)
     return Variables(found[params], found.get("batch_stats", {}))
 

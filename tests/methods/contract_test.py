@@ -29,7 +29,10 @@ HOUSE = {
     "frustum": ("rgbd_sdf", {"resolution": 8, "layers": 8, "widths": (8, 8)}),
     "pixel2mesh": ("rgbd", {**SMALL_CASCADE, "last_features": 8, "num_blocks": 1}),
     "pixel2mesh2": ("rgb_resnet18", {**SMALL_CASCADE, "num_blocks": 1}),
-    "refinement": ("rgbd_pixel2mesh_r50", {**SMALL_CASCADE, "num_blocks": 1}),
+    "refinement": (
+        "rgbd_pixel2mesh_r50",
+        {**SMALL_CASCADE, "num_blocks": 1, "encoder": "resnet18"},
+    ),
 }
 NAMES = (*HOUSE, *TOYS)
 
@@ -77,7 +80,8 @@ def trained_step(name):
     config = config_of(name)
     method, tx = methods.make(config), make_optimizer(config)
     shardings = sharding.make_shardings(BATCH)
-    fresh = states.init_state(method, tx, method.constants, seed=0)
+    decay = config.optimizer.average_decay
+    fresh = states.init_state(method, tx, method.constants, 0, decay)
     before = jax.device_get(fresh)
     step = loop.compile_steps(config, method, tx, shardings)(1)
     placed = jax.device_put((fresh, method.constants), shardings.replicated)
