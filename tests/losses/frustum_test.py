@@ -65,7 +65,7 @@ def test_truth_is_best(fields):
     far = 20 * target  # sure of every sign
     assert losses.distance_error(*map(jnp.asarray, (target, target, base))) == 0
     assert losses.sign_error(*map(jnp.asarray, (far, target, base))) < 2e-2
-    assert losses.overlap_error(*map(jnp.asarray, (far, target, base))) < 1e-2
+    assert losses.overlap_error(*map(jnp.asarray, (far, target, base))) < 2e-2
 
 
 def test_far_colours_count_where_there_is_a_far_side():
