@@ -1,4 +1,4 @@
-"""Where the view volume stands, what its rays see, and what that says about distances."""
+"""Where the view volume stands, what its rays see, and what follows from that."""
 
 import jax
 import jax.numpy as jnp
