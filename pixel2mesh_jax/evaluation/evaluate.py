@@ -159,7 +159,10 @@ def _truth(batch, row):
     if batch.voxels is not None:
         shape = batch.rgb.shape[1:3]
         solid = named.voxel_solid(batch.voxels[row], batch.intrinsics[row], shape)
-    return named.truth(batch.points[row], batch.normals[row], solid)
+    view = None
+    if batch.depth is not None and np.any(batch.depth[row]):
+        view = np.asarray(batch.depth[row]), np.asarray(batch.intrinsics[row])
+    return named.truth(batch.points[row], batch.normals[row], solid, view)
 
 
 def _scores(mesh: HostMesh | None, true, protocols):

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.evaluation import metrics
+from pixel2mesh_jax.evaluation import crossings, hidden, metrics
 from pixel2mesh_jax.geometry import surface, voxels
 
 Scores = dict[str, float]
@@ -32,6 +32,8 @@ EMD_SCORE = f"emd_{NUM_EMD_POINTS}"
 # Largest squared distance (square metres) of a hit: "tau" and "2 tau" of the Pixel2Mesh
 # paper, `eval_testset.py` of the released code; 1 cm and 1.41 cm.
 P2M_THRESHOLDS = {"f_score_1e-4": 1e-4, "f_score_2e-4": 2e-4}
+# Squared distance of a hit on the hidden surface: "tau" again.
+HIDDEN_THRESHOLD = 1e-4
 # facebookresearch/meshrcnn, `meshrcnn/utils/metrics.py`: the longest box edge of the
 # true shape is enlarged to 10; distances below these are hits.
 MESH_RCNN_BOX_EDGE = 10.0
@@ -75,11 +77,13 @@ class Truth(NamedTuple):
       tree: points on the surface.
       normals: normals there; the sign may be arbitrary.
       solid: what is known of its inside, or None.
+      view: measured depth and intrinsics of the picture, or None.
     """
 
     tree: cKDTree
     normals: Float[np.ndarray, "P 3"]
     solid: Solid | None = None
+    view: tuple[Float[np.ndarray, "H W"], Float[np.ndarray, "3 3"]] | None = None
 
 
 class Column(NamedTuple):
@@ -143,9 +147,10 @@ def truth(
     points: Float[np.ndarray, "P 3"],
     normals: Float[np.ndarray, "P 3"],
     solid: Solid | None = None,
+    view: tuple[Float[np.ndarray, "H W"], Float[np.ndarray, "3 3"]] | None = None,
 ) -> Truth:
-    """A true shape of which points and normals are known, and perhaps its inside."""
-    return Truth(cKDTree(np.asarray(points, np.float64)), normals, solid)
+    """A true shape of which points and normals are known, and perhaps more."""
+    return Truth(cKDTree(np.asarray(points, np.float64)), normals, solid, view)
 
 
 def voxel_solid(
@@ -233,6 +238,23 @@ def _occupancy(predicted: Prediction, true: Truth) -> Scores:
     return scores
 
 
+def _hidden(predicted: Prediction, true: Truth) -> Scores:
+    scores = {
+        "self_intersection": crossings.self_intersection(
+            predicted.vertices, predicted.faces
+        )
+    }
+    if true.view is None:
+        return scores
+    matches = metrics.match(predicted.tree, true.tree)
+    of_predicted, of_true = (
+        hidden.is_hidden(tree.data, *true.view) for tree in (predicted.tree, true.tree)
+    )
+    found = hidden.hidden_scores(matches, of_predicted, of_true, HIDDEN_THRESHOLD)
+    named = {"hidden_recall": found.recall, "hidden_precision": found.precision}
+    return scores | {name: value for name, value in named.items() if value == value}
+
+
 def _emd(predicted: Prediction, true: Truth) -> Scores:
     points = true.tree.data
     few = len(points) < NUM_EMD_POINTS
@@ -301,6 +323,20 @@ PROTOCOLS: Mapping[str, Protocol] = {
             Column("iou", "IoU %", 1e2, 2, higher_is_better=True),
         ),
         {"iou": "voxels (build the data set with --voxels 48)"},
+    ),
+    "hidden": Protocol(
+        f"{NUM_SURFACE_SAMPLES:,} points of the predicted surface against the true "
+        "points, of those alone that the picture does not show: share of the true ones "
+        "within 1 cm of the prediction, and the reverse. Share of the faces that cross "
+        "another one.",
+        _10k,
+        _hidden,
+        (
+            Column("hidden_recall", "recall %", 1e2, 2, higher_is_better=True),
+            Column("hidden_precision", "precision %", 1e2, 2, higher_is_better=True),
+            Column("self_intersection", "crossing faces %", 1e2, 3),
+        ),
+        {"hidden_recall": "depth", "hidden_precision": "depth"},
     ),
     "emd": Protocol(
         f"Earth mover's distance of {NUM_EMD_POINTS} points of the predicted surface "
