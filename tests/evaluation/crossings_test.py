@@ -23,9 +23,9 @@ def test_two_triangles():
     faces = np.array([(0, 1, 2), (3, 4, 5)])
     crossed = np.concatenate([flat, upright])
     assert crossings.self_intersection(crossed, faces) == 1
-    beside = np.concatenate([flat, upright + [1, 1, 0]])
+    beside = np.concatenate([flat, upright + np.array([1, 1, 0])])
     assert crossings.self_intersection(beside, faces) == 0
-    above = np.concatenate([flat, upright + [0, 0, 1.5]])
+    above = np.concatenate([flat, upright + np.array([0, 0, 1.5])])
     assert crossings.self_intersection(above, faces) == 0
 
 
