@@ -70,8 +70,10 @@ def disparity(
     """
     valid = object_pixels(depth, mask)
     inverse = 1 / jnp.where(valid, depth, 1.0)
-    farthest = jnp.min(inverse, where=valid, initial=jnp.inf)
-    nearest = jnp.max(inverse, where=valid, initial=-jnp.inf)
+    # Without any pixel both ends are those of the values that stand in: no infinities.
+    some = jnp.any(valid)
+    farthest = jnp.min(jnp.where(valid | ~some, inverse, jnp.inf))
+    nearest = jnp.max(jnp.where(valid | ~some, inverse, -jnp.inf))
     spread = nearest - farthest
     flat = spread < FLAT * nearest
     scaled = (inverse - farthest) / jnp.where(flat, 1.0, spread)

@@ -252,3 +252,14 @@ def test_gradient_of_alignment_is_finite_where_it_is_singular(method, flat):
 def test_unknown_alignment():
     with pytest.raises(InputError, match="unknown alignment 'x'; valid: least_squares"):
         depth.align_scale_shift(RELATIVE, DEPTH, MASK, "x")
+
+
+def test_a_picture_without_depth_has_no_infinities_on_the_way():
+    """What `jax_debug_nans` would stop at, in the value and in the gradient."""
+    empty = jnp.zeros((4, 4))
+    with jax.debug_nans(True), jax.debug_infs(True):
+        value, grad = jax.value_and_grad(lambda d: depth.disparity(d, empty).sum())(
+            empty
+        )
+    assert value == 0
+    np.testing.assert_array_equal(grad, 0)

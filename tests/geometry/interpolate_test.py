@@ -187,3 +187,16 @@ def test_matches_vert_align(data_dir, padding, align):
 def nearest_with_zeros(feature_map, uv):
     framed = jnp.pad(feature_map, ((1, 1), (1, 1), (0, 0)))
     return interpolate.sample_nearest(framed, uv + 1)
+
+
+def test_gradients_of_half_precision_maps_are_added_up_in_full_precision():
+    """A thousand positions in one cell: their sum is not that of bfloat16."""
+    uv = np.full((1000, 2), 2.25, np.float32)
+    shares = np.random.default_rng(0).uniform(0.5, 1.5, (1000, 2)).astype(np.float32)
+
+    def total(maps):
+        return jnp.sum(bilinear(maps, uv).astype(jnp.float32) * shares)
+
+    exact = jax.grad(total)(jnp.asarray(FEATURES))
+    half = jax.grad(total)(jnp.asarray(FEATURES, jnp.bfloat16))
+    np.testing.assert_allclose(half.astype(jnp.float32), exact, rtol=0.01)
