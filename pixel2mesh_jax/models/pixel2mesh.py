@@ -148,10 +148,10 @@ class Pixel2Mesh(nn.Module):
         conv = GraphConv(
             6 if self.vertex_colors else 3,
             self.operator,
-            self.dtype,
+            jnp.float32,  # bfloat16 would snap the vertices to steps of 2 mm
             name=f"{name}_out",
         )
-        return conv(level, hidden).nodes.astype(jnp.float32)
+        return conv(level, hidden.astype(jnp.float32)).nodes
 
 
 def imagenet_colors(rgb: Float[Array, "B H W 3"]) -> Float[Array, "B H W 3"]:

@@ -126,8 +126,8 @@ class GraphDeformer(nn.Module):
         stack = block_stack(AddedResBlock, self.num_blocks, self.rematerialize)
         hidden, _ = stack(self.operator, self.dtype, name="blocks")(hidden, level)
         zeros = nn.initializers.zeros
-        out = GraphConv(3, self.operator, self.dtype, zeros, name="conv_out")
-        return out(level, hidden).nodes.astype(jnp.float32)
+        out = GraphConv(3, self.operator, jnp.float32, zeros, name="conv_out")
+        return out(level, hidden.astype(jnp.float32)).nodes
 
 
 class AddedResBlock(nn.Module):
