@@ -1,4 +1,4 @@
-# make demo   everything from an empty folder to runs/demo/report.html
+# make demo   three meshes from the weights that ship; data, two trainings, their reports
 # make test   the test suite
 # make quick  the mathematics alone
 # make test-all  also what takes more than ten seconds each
@@ -6,7 +6,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-MODEL := $(BIN)/python -m pixel2mesh_jax.main --config configs/rgbd.py:tiny --workdir runs/demo
+MAIN := $(BIN)/python -m pixel2mesh_jax.main
 
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
@@ -22,12 +22,14 @@ $(VENV)/installed: pyproject.toml
 	touch $@
 
 demo: install
-	$(BIN)/python -m data_pipelines.build procedural_shapes --data_dir data
-	$(MODEL)
-	$(MODEL) --mode eval
-	$(BIN)/python -m data_pipelines.export procedural_shapes --data_dir data --split test --count 3 --output runs/demo/views
-	$(MODEL) --mode reconstruct --input runs/demo/views --output runs/demo/meshes --stages
-	@echo 'Open runs/demo/report.html and runs/demo/meshes/.'
+	$(MAIN) --mode reconstruct --input examples --output runs/demo/meshes --format glb
+	$(BIN)/python -m data_pipelines.build procedural_shapes --data_dir data --volume 32
+	$(MAIN) --config configs/rgbd_sdf.py:tiny --workdir runs/demo/sdf
+	$(MAIN) --config configs/rgbd.py:tiny --workdir runs/demo/pixel2mesh
+	$(MAIN) --workdir runs/demo/sdf --mode eval
+	$(MAIN) --workdir runs/demo/pixel2mesh --mode eval
+	$(BIN)/python -m pixel2mesh_jax.compare runs/demo/sdf runs/demo/pixel2mesh --output runs/demo
+	@echo 'Open runs/demo/meshes/, runs/demo/comparison.html and runs/demo/*/report.html.'
 
 test: install
 	$(PYTEST) -m 'not slow'

@@ -22,7 +22,8 @@ def runs(tmp_path):
 
 def write_run(folder, run):
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(run.config))
+    settings = {"method": "pixel2mesh", **run.config}
+    (folder / "config.json").write_text(json.dumps(settings))
     (folder / "metrics.json").write_text(json.dumps(run.metrics))
 
 
@@ -87,7 +88,7 @@ def test_bad_input_is_one_line(runs, capsys):
     assert "No run in" in refused(capsys, a, runs / "absent")
     assert "--views" in refused(capsys, a, b, "--views", "-1")
     assert "--views" in refused(capsys, a, b, "--views", "many")
-    assert "No checkpoint in" in refused(capsys, a, b)
+    assert "Settings model.* of method" in refused(capsys, a, b)
     write_run(runs / "c", make_run("c", split="val"))
     assert "differ in the split" in refused(capsys, a, runs / "c")
     (runs / "b" / "metrics.json").write_text("{")

@@ -7,6 +7,7 @@ import ml_collections
 from rich.console import Console
 
 from pixel2mesh_jax import modes
+from pixel2mesh_jax.training import run_folder
 
 
 def test_paths_are_printed_as_they_are(tmp_path, monkeypatch):
@@ -17,7 +18,8 @@ def test_paths_are_printed_as_they_are(tmp_path, monkeypatch):
         return [object()]
 
     config = ml_collections.ConfigDict({"image_size": 32, "inputs": ("rgb",)})
-    run = types.SimpleNamespace(extract=None)
+    method = types.SimpleNamespace(extract=None, optional=())
+    run = run_folder.Run(config, method, None)
     monkeypatch.setattr(modes.run_folder, "load_run", lambda *_: run)
     monkeypatch.setattr(modes.reconstruction, "reconstruct", reconstruct)
     text = io.StringIO()

@@ -1,4 +1,4 @@
-"""Where the view volume stands, what its rays see, and what follows from that."""
+"""The view volume: where it stands, what its rays see, solids that have a formula."""
 
 import jax
 import jax.numpy as jnp
