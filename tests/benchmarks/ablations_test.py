@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import ablations, pages
 from configs import ablation
-from pixel2mesh_jax.training import checkpoints, scalars
+from pixel2mesh_jax.training import run_folder, scalars
 
 SCORES = {"chamfer": 1.5e-3, "f_score_1e-4": 0.25, "f_score_2e-4": 0.5}
 TEMPLATE = {"chamfer": 20e-3, "f_score_1e-4": 0.0625, "f_score_2e-4": 0.125}
@@ -17,11 +17,12 @@ def finish(workdir, name, inputs, seconds=61.2):
     run = ablations.folder(workdir, name, inputs)
     variant = f"{name}{ablations.INPUTS[inputs]}"
     run.mkdir(parents=True)
-    checkpoints.save_config(run, ablation.get_config(variant))
-    metrics = {
-        part: {name: {ablations.MEAN: scores} for name in ablations.PROTOCOLS}
-        for part, scores in (("protocols", SCORES), ("baseline", TEMPLATE))
-    }
+    run_folder.save_config(run, ablation.get_config(variant))
+    own, template = (
+        {name: {ablations.MEAN: scores} for name in ablations.PROTOCOLS}
+        for scores in (SCORES, TEMPLATE)
+    )
+    metrics = {"protocols": own, "baselines": {ablations.TEMPLATE: template}}
     (run / "metrics.json").write_text(json.dumps(metrics))
     (run / ablations.SECONDS).write_text(json.dumps(seconds))
     steps = [{"step": 10 * i, "loss/chamfer": 80.0 - 10 * i} for i in range(1, 9)]

@@ -30,9 +30,11 @@ NUM_POINTS = 200  # stored surface points, except where a test counts otherwise
 COUNTS = {"train": 7, "val": 5}
 
 
-def write_dataset(folder, name, point_counts, num_voxels=0, num_queries=0):
+def write_dataset(folder, name, point_counts, num_voxels=0, num_queries=0, num_rays=0):
     """Balls beside the optical axis; with depth, without colours."""
-    options = views.Options(size=SIZE, voxels=num_voxels, num_queries=num_queries)
+    options = views.Options(
+        size=SIZE, voxels=num_voxels, num_queries=num_queries, volume=num_rays
+    )
     path = folder / name / views.VERSION
     info = tfds.core.DatasetInfo(
         builder=tfds.core.DatasetIdentity(
@@ -59,8 +61,19 @@ def write_dataset(folder, name, point_counts, num_voxels=0, num_queries=0):
         records = [make_record(split, index, point_counts) for index in range(count)]
         for record in records:
             record |= solid_features(num_voxels, num_queries)
+            record |= volume_features(num_rays) if num_rays else {}
         writer.add_examples({split: records})
     writer.close_all()
+
+
+def volume_features(count):
+    """A volume beside the axis; distances grow with the column."""
+    columns = np.arange(count, dtype=np.int8)[None, :, None]
+    return {
+        "placement": np.array([0.1, 0.2, 0.5, 0.6, 0.7], np.float32),
+        "distances": np.broadcast_to(columns, (count,) * 3).copy(),
+        "far_colors": np.full((count, count, 3), 7, np.uint8),
+    }
 
 
 def solid_features(num_voxels, num_queries):
@@ -158,13 +171,13 @@ def test_voxels_are_there_for_evaluation_where_the_data_have_them(tiny_dir, tmp_
     assert train(tiny_dir, 1)[0].voxels is None
 
 
-SIZES = {"S": 24, "P": 30, "Q": 20, "R": 6, "3": 3}
+SIZES = {"S": 24, "P": 30, "Q": 20, "R": 6, "L": 6, "3": 3, "5": 5}
 
 
 @pytest.fixture(scope="module")
 def solid_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("solids")
-    write_dataset(folder, "tiny_shapes", (NUM_POINTS,), num_voxels=6, num_queries=50)
+    write_dataset(folder, "tiny_shapes", (NUM_POINTS,), 6, 50, num_rays=6)
     return folder
 
 
@@ -204,6 +217,16 @@ def test_features_that_nobody_asked_for_are_not_decoded(solid_dir, monkeypatch):
     monkeypatch.setattr(tfds.features, "FeaturesDict", Features)
     train(solid_dir, 1, fields=("mask", "points"))
     assert sorted(asked) == ["category", "points", "rgba"]
+
+
+def test_the_view_volume_is_mirrored_with_the_view(solid_dir):
+    names = ("placement", "distances", "far_colors")
+    (batch,) = train(solid_dir, 1, fields=names, batch_size=7, flip=True)
+    mirrored = batch.placement[:, 0] < 0
+    assert 0 < mirrored.sum() < 7
+    first = np.where(mirrored, 5, 0)
+    np.testing.assert_array_equal(batch.distances[:, 3, 0, 2], first)
+    np.testing.assert_allclose(np.abs(batch.placement[0]), [0.1, 0.2, 0.5, 0.6, 0.7])
 
 
 def test_voxels_and_queries_are_mirrored_with_the_view(solid_dir):
