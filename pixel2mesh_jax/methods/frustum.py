@@ -52,7 +52,7 @@ def defaults() -> ml_collections.ConfigDict:
         "features": 64,
         "depth_dropout": 0.3,  # share of the training examples without depth
         "depth_noise": 0.5,  # share of the others whose depth is made worse
-        "level": 0.0,  # cells; the surface is where the distances are this
+        "level": 0.1,  # cells; the surface is where the distances are this
         "dtype": "float32",
     }
     loss = {"family": "frustum", **FrustumWeights()._asdict()}
