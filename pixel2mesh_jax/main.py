@@ -25,13 +25,14 @@ MODES = ("train", "eval", "reconstruct", "import", "release")
 SHARED_MODES = ("train", "eval")  # that several processes can do together
 BAD_INPUT = 2  # exit code
 EXAMPLES = {"config": "configs/rgbd.py:tiny", "workdir": "runs/rgbd"}
-# Evaluation and reconstruction take the config from the folder of the run.
+# Evaluation and reconstruction take the config from the folder of the run; without one
+# they use the weights that ship with the package.
 NEEDED = {
     "train": ("config", "workdir"),
     "import": ("config", "workdir"),
-    "eval": ("workdir",),
+    "eval": (),
     "release": ("workdir",),
-    "reconstruct": (),  # the weights that ship
+    "reconstruct": (),
 }
 
 FLAGS = flags.FLAGS
@@ -67,7 +68,9 @@ flags.DEFINE_string(
     "millimetres for integers and metres for floats.",
 )
 flags.DEFINE_integer("label", None, "reconstruct: value of the object in the masks.")
-flags.DEFINE_string("output", "out", "reconstruct, release: folder for the files.")
+flags.DEFINE_string(
+    "output", "out", "reconstruct, release, eval without a run: folder for the files."
+)
 flags.DEFINE_enum("format", "obj", reconstruct.FORMATS, "reconstruct: file format.")
 flags.DEFINE_bool("stages", False, "reconstruct: also the mesh of every stage.")
 flags.DEFINE_enum(
@@ -147,7 +150,7 @@ def main(arguments: list[str]) -> None:
         _join_processes()
     run_mode = {
         "train": modes.train,
-        "eval": modes.evaluate,
+        "eval": _evaluate,
         "reconstruct": _reconstruct,
         "import": modes.import_weights,
         "release": _release,
@@ -161,18 +164,15 @@ def _config_of_mode():
     """The experiment to train, or the run as it was trained."""
     if FLAGS.mode in ("train", "import"):
         return FLAGS.config
-    if FLAGS.workdir is None:
-        if FLAGS.config is not None:
-            raise InputError(
-                "--workdir is missing: the folder of the run of --config; without "
-                "both, the weights that ship with the package are used."
-            )
-        return ml_collections.ConfigDict(release.load(_default_weights())[0])
     overrides = {}
     if FLAGS.config is not None:
         overrides = config_flags.get_override_values(FLAGS["config"])
         for name in ("method", "inputs"):  # of another experiment than the run
             overrides.setdefault(name, FLAGS.config[name])
+    if FLAGS.workdir is None:
+        shipped = ml_collections.ConfigDict(release.load(_default_weights())[0])
+        owner = f"'{modes.DEFAULT_MODEL}', which ships with the package,"
+        return run_folder.with_overrides(shipped, overrides, owner)
     return run_folder.use_config(FLAGS.workdir, overrides)
 
 
@@ -195,6 +195,10 @@ def _join_processes():
             f"--mode {FLAGS.mode} runs in one process."
         )
     processes.join_processes()
+
+
+def _evaluate(config, workdir, console):
+    modes.evaluate(config, workdir, console, pathlib.Path(FLAGS.output))
 
 
 def _release(config, workdir, console):

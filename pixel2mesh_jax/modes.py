@@ -65,11 +65,18 @@ def train(
 
 
 def evaluate(
-    config: ml_collections.ConfigDict, workdir: pathlib.Path, console: Console
+    config: ml_collections.ConfigDict,
+    workdir: pathlib.Path | None,
+    console: Console,
+    output: pathlib.Path,
 ) -> None:
-    """Scores the predictions for a split; without true shapes, their depth."""
+    """Scores the predictions for a split; without true shapes, their depth.
+
+    The files go into the folder of the run, or to `output` without one.
+    """
     chosen = protocols.parse(config.eval.protocol)
-    run = run_folder.load_run(workdir, config)
+    run = load_model(config, workdir)
+    workdir = output if workdir is None else workdir
     dataset = open_dataset(config)
     split, limit = config.eval.split, config.eval.limit
     settings = {

@@ -106,19 +106,34 @@ def use_config(
 
     Args:
       workdir: folder of the run.
+      overrides: see `with_overrides`.
+
+    Raises:
+      InputError: no run, or a setting that would make another network of it.
+    """
+    return with_overrides(load_config(workdir), overrides, f"the run in {workdir}")
+
+
+def with_overrides(
+    config: ml_collections.ConfigDict, overrides: Mapping[str, Any], owner: str
+) -> ml_collections.ConfigDict:
+    """The config of a trained model with what the user has set on the command line.
+
+    Args:
+      config: of the model; it is changed.
       overrides: flat names and values; only `FREE_IN_USE` may be set.
+      owner: names the model in errors.
 
     Raises:
       InputError: a setting that would make another network of it; by name.
     """
-    config = load_config(workdir)
     known = dict(flattened(config))
     for name, value in overrides.items():
         if name in known and _plain(known[name]) == _plain(value):
             continue
         if name not in FREE_IN_USE:
             raise InputError(
-                f"--config.{name}={value} cannot be set here: the run in {workdir} was "
+                f"--config.{name}={value} cannot be set here: {owner} was "
                 f"trained with {known.get(name, 'no such setting')}. What can be set: "
                 f"{', '.join(FREE_IN_USE)}."
             )
