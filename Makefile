@@ -23,7 +23,7 @@ $(VENV)/installed: pyproject.toml
 
 demo: install
 	$(MAIN) --mode reconstruct --input examples --output runs/demo/meshes --format glb
-	$(BIN)/python -m data_pipelines.build procedural_shapes --data_dir data --volume 32
+	$(BIN)/python -m data_pipelines.build procedural_shapes --data_dir data --volume 32 --train 12 --val 1 --test 2
 	$(MAIN) --config configs/rgbd_sdf.py:tiny --workdir runs/demo/sdf
 	$(MAIN) --config configs/rgbd.py:tiny --workdir runs/demo/pixel2mesh
 	$(MAIN) --workdir runs/demo/sdf --mode eval
