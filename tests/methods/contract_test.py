@@ -28,7 +28,10 @@ SMALL_CASCADE = {"encoder_width": 0.05, "hidden_features": 8, "num_stages": 1}
 HOUSE = {
     "frustum": ("rgbd_sdf", {"resolution": 8, "layers": 8, "widths": (8, 8)}),
     "pixel2mesh": ("rgbd", {**SMALL_CASCADE, "last_features": 8, "num_blocks": 1}),
-    "pixel2mesh2": ("rgb_resnet18", {**SMALL_CASCADE, "num_blocks": 1}),
+    "pixel2mesh2": (
+        "rgb_resnet18",
+        {**SMALL_CASCADE, "num_blocks": 1, "scales": (3,)},
+    ),
     "refinement": (
         "rgbd_pixel2mesh_r50",
         {**SMALL_CASCADE, "num_blocks": 1, "encoder": "resnet18"},
