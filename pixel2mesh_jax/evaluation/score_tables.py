@@ -157,7 +157,8 @@ def notes(run: Mapping, protocol: str) -> list[str]:
 def empty_table(title: str, head: Sequence[str]) -> Table:
     """A table for the terminal: labels to the left, numbers to the right."""
     table = Table(title=title, title_justify="left", box=rich.box.SIMPLE_HEAD)
-    table.add_column(head[0])
+    # Our own labels stay on one line, however many baselines stand beside them.
+    table.add_column(head[0], min_width=max(map(len, MEANS.values())))
     for heading in head[1:]:
         table.add_column(heading.replace(" ", "\n"), justify="right", no_wrap=True)
     return table
