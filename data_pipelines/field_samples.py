@@ -9,7 +9,6 @@ of each and 25,000 in the ball, which here is the cube around it, where implicit
 are evaluated.
 """
 
-import igl
 import numpy as np
 from jaxtyping import Float
 
@@ -59,17 +58,12 @@ def evaluate_field(hull: Surface, points: Float[np.ndarray, "N 3"]) -> FieldSamp
       hull: see `solids.find_hull`.
       points: in the frame and unit of the hull.
     """
-    squared, face, nearest = igl.point_mesh_squared_distance(
-        points.astype(np.float64),
-        np.asarray(hull.vertices, np.float64),
-        hull.faces.astype(np.int64),
-    )
-    face = face.astype(np.int64)  # "long long" until here
-    weights = _barycentric(hull.vertices[hull.faces[face]], nearest)
+    distances, face, nearest = solids.nearest_on_hull(hull, points)
+    weights = solids.barycentric(hull.vertices[hull.faces[face]], nearest)
     sign = np.where(solids.is_inside(hull, points), -1, 1)
     return FieldSamples(
         points=points.astype(np.float32),
-        distances=(sign * np.sqrt(squared)).astype(np.float32),
+        distances=(sign * distances).astype(np.float32),
         colors=render.colors_at(hull, face, weights),
     )
 
@@ -80,12 +74,3 @@ def move_field(
     """Samples after a rigid transform."""
     points = camera.transform_points(field.points, transform)
     return field._replace(points=points.astype(np.float32))
-
-
-def _barycentric(corners, points):
-    """Weights of the corners for points on triangles: areas of the opposite parts."""
-    to_corner = corners - points[:, None]
-    parts = np.cross(to_corner[:, [1, 2, 0]], to_corner[:, [2, 0, 1]])
-    weights = np.linalg.norm(parts, axis=2)
-    total = weights.sum(axis=1, keepdims=True)
-    return np.where(total > 0, weights / np.where(total > 0, total, 1), 1 / 3)

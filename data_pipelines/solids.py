@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import igl
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from data_pipelines import render
 from data_pipelines.orientation import Oriented, start_offset
@@ -79,12 +79,41 @@ def is_inside(
     """Whether points lie in the solid; both in the frame of the hull."""
     if not len(points):
         return np.zeros(0, bool)
-    winding = igl.fast_winding_number(
+    return winding_number(hull, points) > INSIDE
+
+
+def winding_number(
+    hull: Surface, points: Float[np.ndarray, "N 3"]
+) -> Float[np.ndarray, " N"]:
+    """Generalised winding number of the hull at points in its frame."""
+    return igl.fast_winding_number(
         np.asarray(hull.vertices, np.float64),
         hull.faces.astype(np.int64),
         np.asarray(points, np.float64),
     )
-    return winding > INSIDE
+
+
+def nearest_on_hull(
+    hull: Surface, points: Float[np.ndarray, "N 3"]
+) -> tuple[Float[np.ndarray, " N"], Int[np.ndarray, " N"], Float[np.ndarray, "N 3"]]:
+    """Distance to the hull, its nearest face and the nearest point on it."""
+    squared, face, nearest = igl.point_mesh_squared_distance(
+        np.asarray(points, np.float64),
+        np.asarray(hull.vertices, np.float64),
+        hull.faces.astype(np.int64),
+    )
+    return np.sqrt(squared), face.astype(np.int64), nearest  # "long long" until here
+
+
+def barycentric(
+    corners: Float[np.ndarray, "N 3 3"], points: Float[np.ndarray, "N 3"]
+) -> Float[np.ndarray, "N 3"]:
+    """Weights of the corners for points on triangles: areas of the opposite parts."""
+    to_corner = corners - points[:, None]
+    parts = np.cross(to_corner[:, [1, 2, 0]], to_corner[:, [2, 0, 1]])
+    weights = np.linalg.norm(parts, axis=2)
+    total = weights.sum(axis=1, keepdims=True)
+    return np.where(total > 0, weights / np.where(total > 0, total, 1), 1 / 3)
 
 
 def voxelize(

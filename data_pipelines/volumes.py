@@ -9,7 +9,6 @@ that a camera behind the object sees on the same rays.
 
 from typing import NamedTuple
 
-import igl
 import numpy as np
 from jaxtyping import Float, Int8, UInt8
 from scipy import ndimage
@@ -50,18 +49,18 @@ def make_grid(solid: solids.Solid) -> DistanceGrid:
     low, high = used.min(axis=0) - BAND, used.max(axis=0) + BAND
     blocks = np.ceil((high - low) / (COARSE * SPACING)).astype(int) + 1
     coarse_points = low + COARSE * SPACING * _indices(blocks)
-    coarse, nearest = _unsigned(solid.hull, coarse_points)
-    winding = _winding(solid.hull, coarse_points)
+    coarse, _, nearest = solids.nearest_on_hull(solid.hull, coarse_points)
+    winding = solids.winding_number(solid.hull, coarse_points)
     shape = COARSE * (blocks - 1) + 1
     zoom = [_finer(values.reshape(blocks)) for values in (coarse, winding)]
     distances, winding = (values.ravel() for values in zoom)
     points = low + SPACING * _indices(shape)
     slack = COARSE * SPACING * 3**0.5
     near = np.flatnonzero(distances < BAND + slack / 2)
-    exact, nearest = _unsigned(solid.hull, points[near])
+    exact, _, nearest = solids.nearest_on_hull(solid.hull, points[near])
     distances[near] = exact
     close = near[exact < slack]
-    winding[close] = _winding(solid.hull, points[close])
+    winding[close] = solids.winding_number(solid.hull, points[close])
     thickness = np.full(len(points), BAND)
     thickness[near] = _thickness(solid, nearest)
     distances = np.where(winding > solids.INSIDE, -distances, distances)
@@ -136,19 +135,10 @@ def _far_colors(
     hit = triangle >= 0
     places = origins[hit] - distance[hit, None] * directions[hit]
     corners = solid.hull.vertices[solid.hull.faces[triangle[hit]]]
-    weights = _barycentric(corners, places)
+    weights = solids.barycentric(corners, places)
     colors = np.zeros((len(rays), 3), np.uint8)
     colors[hit] = render.colors_at(solid.hull, triangle[hit], weights)
     return colors.reshape(resolution, resolution, 3)
-
-
-def _barycentric(corners, points):
-    """Weights of the corners for points on triangles: areas of the opposite parts."""
-    to_corner = corners - points[:, None]
-    parts = np.cross(to_corner[:, [1, 2, 0]], to_corner[:, [2, 0, 1]])
-    weights = np.linalg.norm(parts, axis=2)
-    total = weights.sum(axis=1, keepdims=True)
-    return np.where(total > 0, weights / np.where(total > 0, total, 1), 1 / 3)
 
 
 def _indices(shape):
@@ -161,22 +151,6 @@ def _finer(values):
     shape = [COARSE * (count - 1) + 1 for count in values.shape]
     places = np.indices(shape).reshape(3, -1) / COARSE
     return ndimage.map_coordinates(values, places, order=1)
-
-
-def _unsigned(hull, points):
-    """Distance to the hull and its nearest point."""
-    squared, _, nearest = igl.point_mesh_squared_distance(
-        points,
-        np.asarray(hull.vertices, np.float64),
-        hull.faces.astype(np.int64),
-    )
-    return np.sqrt(squared), nearest
-
-
-def _winding(hull, points):
-    return igl.fast_winding_number(
-        np.asarray(hull.vertices, np.float64), hull.faces.astype(np.int64), points
-    )
 
 
 def _thickness(solid, points):

@@ -170,14 +170,11 @@ def _config_of_mode():
         for name in ("method", "inputs"):  # of another experiment than the run
             overrides.setdefault(name, FLAGS.config[name])
     if FLAGS.workdir is None:
-        shipped = ml_collections.ConfigDict(release.load(_default_weights())[0])
+        path = release.path_of(modes.DEFAULT_MODEL)
+        shipped = ml_collections.ConfigDict(release.load_settings(path))
         owner = f"'{modes.DEFAULT_MODEL}', which ships with the package,"
         return run_folder.with_overrides(shipped, overrides, owner)
     return run_folder.use_config(FLAGS.workdir, overrides)
-
-
-def _default_weights():
-    return release.path_of(modes.DEFAULT_MODEL)
 
 
 def _keep_compiled_programs():

@@ -87,6 +87,8 @@ def evaluate(
     }
     if not dataset.info.has_points:
         _check_measured(config, dataset.info)
+        if not processes.is_first_process():
+            return
         scores = depth_agreement.evaluate(**settings)
         depth_agreement.write_scores(workdir, scores)
         depth_agreement.print_table(scores, console)

@@ -5,7 +5,7 @@ import functools
 import jax
 import numpy as np
 
-from pixel2mesh_jax.geometry import frustum, isosurface
+from pixel2mesh_jax.geometry import camera, frustum, isosurface
 from pixel2mesh_jax.structures import Batch, HostMesh
 
 # Of a pixel, above which its depth counts.
@@ -34,7 +34,8 @@ def depth_map(batch: Batch, row: int) -> HostMesh | None:
     # Rows run down: top left, bottom left, bottom right is counter-clockwise.
     triangles = [(first, below, below + 1), (first, below + 1, right)]
     faces = np.concatenate([np.stack(three, axis=1) for three in triangles])
-    vertices = _points(depth, np.asarray(batch.intrinsics[row]))
+    points = camera.unproject(depth, np.asarray(batch.intrinsics[row]))
+    vertices = points.reshape(-1, 3).astype(np.float32)
     used, faces = np.unique(faces, return_inverse=True)
     return HostMesh(vertices[used], faces.reshape(-1, 3))
 
@@ -64,11 +65,3 @@ def _look(rgb, depth, mask, intrinsics):
     seen = frustum.look(rgb, depth, mask, intrinsics, volume, RESOLUTION, RESOLUTION)
     base = frustum.base_field(seen, volume, RESOLUTION)
     return frustum.pack(volume), seen.depth, base
-
-
-def _points(depth, intrinsics):
-    """Camera-frame points of all pixels."""
-    v, u = np.indices(depth.shape)
-    x = (u - intrinsics[0, 2]) / intrinsics[0, 0] * depth
-    y = -(v - intrinsics[1, 2]) / intrinsics[1, 1] * depth
-    return np.stack([x, y, -depth], axis=-1).reshape(-1, 3).astype(np.float32)

@@ -2,8 +2,8 @@
 
 The predicted mesh is rendered at the camera of the capture. Where it and the object
 mask overlap, its depth is compared with the measured depth; and the two outlines are
-compared. The hidden side of the object is not judged. Baselines
-are scored beside the predictions: what a trained model has to beat.
+compared. The hidden side of the object is not judged. Baselines are scored beside the
+predictions: what a trained model has to beat.
 """
 
 import json
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pixel2mesh_jax.atomic_files import write_atomically
+from pixel2mesh_jax.evaluation import metrics
 from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction
 
@@ -99,10 +100,7 @@ def evaluate(
         found = extract(batch)
         for row in np.flatnonzero(np.asarray(batch.weight) > 0):
             mesh = found[row].mesh
-            if not np.isfinite(mesh.vertices).all():
-                raise FloatingPointError(
-                    "A predicted vertex is not finite; the model has diverged."
-                )
+            metrics.check_finite(mesh.vertices)
             capture = batch.depth[row], batch.mask[row], batch.intrinsics[row]
             names.append(categories[int(batch.category[row])])
             scores.append(compare(mesh.vertices, mesh.faces, *capture))

@@ -17,8 +17,8 @@ from rich.console import Console
 
 from pixel2mesh_jax import processes
 from pixel2mesh_jax.atomic_files import write_atomically
+from pixel2mesh_jax.evaluation import metrics, score_tables
 from pixel2mesh_jax.evaluation import protocols as named
-from pixel2mesh_jax.evaluation import score_tables
 from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction
 
 # A mesh that costs no training, for a row of a batch; None where there is none.
@@ -137,10 +137,7 @@ def _score_share(extract, batches, score, watch, num_examples, console):
 
 def _score_sample(protocols, baselines, batch, index, found: Reconstruction):
     """Category, scores of the prediction and of the baselines; all by protocol."""
-    if not np.isfinite(found.mesh.vertices).all():
-        raise FloatingPointError(
-            "A predicted vertex is not finite; the model has diverged."
-        )
+    metrics.check_finite(found.mesh.vertices)
     if not len(found.mesh.faces):
         raise ValueError("A reconstruction has no faces; `extract` has to give some.")
     true = _truth(batch, index)

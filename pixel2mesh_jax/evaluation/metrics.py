@@ -40,6 +40,14 @@ class Matches(NamedTuple):
         )
 
 
+def check_finite(vertices: Float[np.ndarray, "V 3"]) -> None:
+    """Raises FloatingPointError if a predicted vertex is not a number."""
+    if not np.isfinite(vertices).all():
+        raise FloatingPointError(
+            "A predicted vertex is not finite; the model has diverged."
+        )
+
+
 def match(
     predicted: Float[np.ndarray, "A 3"] | cKDTree,
     true: Float[np.ndarray, "B 3"] | cKDTree,

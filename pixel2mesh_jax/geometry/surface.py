@@ -126,7 +126,10 @@ def draw_places(
 
     Faces of zero area are never drawn.
     """
-    areas = face_areas(vertices, faces)
+    return _draw_places(face_areas(vertices, faces), num_points, rng)
+
+
+def _draw_places(areas, num_points, rng):
     candidates = np.flatnonzero(areas > 0)
     ends = np.cumsum(areas[candidates])
     drawn = np.searchsorted(ends, rng.random(num_points) * ends[-1], side="right")
@@ -148,9 +151,10 @@ def draw_points(
     its first vertex, with normals of zero.
     """
     vertices = np.asarray(vertices, np.float64)
-    if not np.any(face_areas(vertices, faces) > 0):
+    areas = face_areas(vertices, faces)
+    if not np.any(areas > 0):
         return np.tile(vertices[:1], (num_points, 1)), np.zeros((num_points, 3))
-    face, weights = draw_places(vertices, faces, num_points, rng)
+    face, weights = _draw_places(areas, num_points, rng)
     points = np.einsum("nc,ncd->nd", weights, vertices[faces[face]])
     return points, face_normals(vertices, faces)[face]
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from pixel2mesh_jax.geometry import frustum
+from pixel2mesh_jax.geometry import camera, frustum
 from pixel2mesh_jax.geometry.frustum import ViewVolume
 from pixel2mesh_jax.geometry.isosurface import Surface
 
@@ -60,9 +60,7 @@ def picture_colors(
     intrinsics: Float[np.ndarray, "3 3"],
 ) -> Float[np.ndarray, "V 3"]:
     """Colours of the pixels that show the vertices, without the white around them."""
-    depth = -vertices[:, 2]
-    column = intrinsics[0, 0] * vertices[:, 0] / depth + intrinsics[0, 2]
-    row = -intrinsics[1, 1] * vertices[:, 1] / depth + intrinsics[1, 2]
+    column, row = camera.project(vertices, intrinsics).T
     # The share of the object in every pixel; vertices at the outline may project beyond
     # it, where the pixels around have to serve.
     own = np.concatenate([rgb - (1 - mask[..., None]), mask[..., None]], axis=-1)

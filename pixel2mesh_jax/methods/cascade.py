@@ -174,6 +174,17 @@ def make_template(model: ml_collections.ConfigDict) -> Template:
     return jax.tree.map(jnp.asarray, template)
 
 
+def network_arguments(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """What every network takes that reads the image and deforms a template."""
+    return {
+        "encoder": make_encoder(config.model, config.inputs),
+        "inputs": tuple(config.inputs),
+        "depth_encoding": config.model.depth_encoding,
+        "color_encoding": config.model.color_encoding,
+        "dtype": dtype_of(config.model),
+    }
+
+
 def make_encoder(model: ml_collections.ConfigDict, inputs: Sequence[str]) -> nn.Module:
     """The image encoder; two of them if colour and depth are fused late."""
     make_one = choose("model.encoder", model.encoder, ENCODERS)

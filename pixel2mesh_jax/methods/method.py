@@ -38,7 +38,7 @@ class Field(NamedTuple):
     """One array of a batch.
 
     Attributes:
-      shape: of one example; "points" stands for a number that differs.
+      shape: of one example, in training.
       dtype: of the array.
       role: "input" of the network, or "truth" that only losses and scores see.
     """
@@ -91,10 +91,6 @@ class Method(NamedTuple):
     formats: Mapping[str, Format]
     augment: Callable[[Batch, Key[Array, " B"]], Batch] = as_it_is
     optional: tuple[str, ...] = ()
-
-    def needs(self, role: str) -> tuple[str, ...]:
-        """Names of the fields of a role."""
-        return tuple(name for name, field in self.fields.items() if field.role == role)
 
     def example_batch(self, batch_size: int) -> Batch:
         """A batch of zeros before a camera of focal length 1, for shapes."""

@@ -69,10 +69,7 @@ def _make_network(config):
     check("model.coordinates", model.coordinates, COORDINATES)
     check("model.pooling", model.pooling, pooling.POOLINGS)
     return Pixel2Mesh(
-        encoder=cascade.make_encoder(model, config.inputs),
-        inputs=tuple(config.inputs),
-        depth_encoding=model.depth_encoding,
-        color_encoding=model.color_encoding,
+        **cascade.network_arguments(config),
         hidden_features=model.hidden_features,
         last_features=model.last_features,
         num_blocks=model.num_blocks,
@@ -86,7 +83,6 @@ def _make_network(config):
         vertex_colors=model.vertex_colors,
         decoder=_make_decoder(config),
         rematerialize=model.rematerialize,
-        dtype=cascade.dtype_of(model),
     )
 
 

@@ -49,10 +49,7 @@ def _make_network(config):
     model = config.model
     check("model.operator", model.operator, graph.OPERATORS)
     return Pixel2Mesh2(
-        encoder=cascade.make_encoder(model, config.inputs),
-        inputs=tuple(config.inputs),
-        depth_encoding=model.depth_encoding,
-        color_encoding=model.color_encoding,
+        **cascade.network_arguments(config),
         scales=tuple(model.scales),
         projected_features=tuple(model.projected_features),
         hidden_features=model.hidden_features,
@@ -61,5 +58,4 @@ def _make_network(config):
         sees_coordinates=model.sees_coordinates,
         origin=tuple(model.origin),
         rematerialize=model.rematerialize,
-        dtype=cascade.dtype_of(model),
     )

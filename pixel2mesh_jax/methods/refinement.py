@@ -34,19 +34,11 @@ def make(config: ml_collections.ConfigDict) -> Method:
 def _make_network(config):
     model = config.model
     check("model.pooling", model.pooling, refinement.POOLINGS)
-    dtype = cascade.dtype_of(model)
     head = refinement.RefinementHead(
         features=model.hidden_features,
         num_convs=model.num_blocks,
         residual=model.residual,
         pooling=model.pooling,
-        dtype=dtype,
+        dtype=cascade.dtype_of(model),
     )
-    return refinement.MeshRefinement(
-        encoder=cascade.make_encoder(model, config.inputs),
-        head=head,
-        inputs=tuple(config.inputs),
-        depth_encoding=model.depth_encoding,
-        color_encoding=model.color_encoding,
-        dtype=dtype,
-    )
+    return refinement.MeshRefinement(head=head, **cascade.network_arguments(config))

@@ -12,7 +12,6 @@ import trimesh
 from trimesh.viewer.notebook import scene_to_html
 
 from pixel2mesh_jax.atomic_files import write_atomically
-from pixel2mesh_jax.evaluation import metrics as distances
 from pixel2mesh_jax.evaluation import protocols, score_tables
 from pixel2mesh_jax.geometry import surface
 from pixel2mesh_jax.rendering import mesh_images
@@ -107,21 +106,16 @@ def _samples_section(shown):
 
 
 def _sample(sample):
-    chamfer = 1e3 * distances.chamfer_distance(_points(sample.mesh), sample.true_points)
+    surface_points = protocols.PROTOCOLS["surface"]
+    predicted = surface_points.represent(sample.mesh.vertices, sample.mesh.faces)
+    true = protocols.truth(sample.true_points, sample.true_normals)
+    chamfer = 1e3 * surface_points.score(predicted, true)["chamfer"]
     groups = "".join(_group(group) for group in gallery.sample_groups(sample))
     return (
         f'<article><h3>{html.escape(sample.category)} <span class="quiet">'
         f"{html.escape(sample.name)} · chamfer ×10³ {chamfer:.2f}</span></h3>"
         f'<div class="groups">{groups}</div></article>'
     )
-
-
-def _points(mesh):
-    rng = np.random.default_rng(protocols.SAMPLE_SEED)
-    points, _ = surface.draw_points(
-        mesh.vertices, mesh.faces, protocols.NUM_SURFACE_SAMPLES, rng
-    )
-    return points
 
 
 def _group(group):

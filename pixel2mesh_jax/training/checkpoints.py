@@ -77,17 +77,12 @@ def load_variables(workdir: str | os.PathLike, like: Variables) -> Variables:
     Raises:
       InputError: no checkpoint, or one of another model; lists what differs.
     """
-    for attempt in range(1, READ_ATTEMPTS + 1):
-        path = checkpoint_folder(workdir) / str(best_step(workdir))
+    for _ in range(READ_ATTEMPTS - 1):
         try:
-            saved = ocp.metadata(path).metadata
-            check_parameters(path, saved["params"], like.params)
-            return _load_part(path, like)
+            return _load_best(workdir, like)
         except (FileNotFoundError, ocp.errors.InvalidLayoutError):
-            # A training has replaced this checkpoint by a better one.
-            if attempt == READ_ATTEMPTS:
-                raise
-    raise AssertionError("unreachable")
+            continue  # a training has replaced this checkpoint by a better one
+    return _load_best(workdir, like)
 
 
 def restore(
@@ -142,9 +137,11 @@ def _score(path):
     return json.loads(file.read_text(encoding="utf-8")).get(METRIC)
 
 
-def _load_part(path, like):
-    averaged = bool(ocp.metadata(path).metadata.get("average"))
-    params = "average" if averaged else "params"
+def _load_best(workdir, like):
+    path = checkpoint_folder(workdir) / str(best_step(workdir))
+    saved = ocp.metadata(path).metadata
+    check_parameters(path, saved["params"], like.params)
+    params = "average" if saved.get("average") else "params"
     wanted = {params: like.params}
     if like.batch_stats:
         wanted["batch_stats"] = like.batch_stats

@@ -161,17 +161,17 @@ class Programs:
 
         def call(entry: str, *arguments: Any) -> Any:
             if entry == "__call__":
-                arguments = (arguments[0], constants, False)
+                arguments = (*arguments, constants)
             return self._program(entry)(variables, *arguments)
 
         return call
 
     def _program(self, entry):
         if entry not in self._jitted:
-            static = (3,) if entry == "__call__" else ()
             self._jitted[entry] = jax.jit(
-                functools.partial(_apply, self._method.model, entry),
-                static_argnums=static,
+                make_predict(self._method)
+                if entry == "__call__"
+                else functools.partial(_apply, self._method.model, entry)
             )
         return self._jitted[entry]
 

@@ -6,6 +6,7 @@ the config. Nothing in it is run.
     python -m pixel2mesh_jax.main --mode release --workdir runs/rgbd_sdf --output FOLDER
 """
 
+import contextlib
 import json
 import pathlib
 from collections.abc import Mapping
@@ -66,6 +67,12 @@ def save(path: pathlib.Path, variables: Mapping, settings: Mapping) -> None:
     save_file(tensors, path, metadata={CONFIG: json.dumps(settings)})
 
 
+def load_settings(path: pathlib.Path) -> dict[str, Any]:
+    """The settings alone, from the header. Raises InputError as `load` does."""
+    with _opened(path) as file:
+        return json.loads((file.metadata() or {})[CONFIG])
+
+
 def load(path: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Reads what `save` has written.
 
@@ -75,13 +82,9 @@ def load(path: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
       InputError: not such a file.
     """
-    limits.check_bytes(path, MAX_BYTES)
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            settings = json.loads((file.metadata() or {})[CONFIG])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
-        raise InputError(f"{path}: not released weights: {error}") from error
+    with _opened(path) as file:
+        settings = json.loads((file.metadata() or {})[CONFIG])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
     variables: dict[str, Any] = {}
     for name, tensor in tensors.items():
         *folders, last = name.split("/")
@@ -90,3 +93,14 @@ def load(path: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
             place = place.setdefault(folder, {})
         place[last] = tensor.astype(np.float32)
     return settings, variables
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """A safetensors file; whatever is wrong with it is an InputError."""
+    limits.check_bytes(path, MAX_BYTES)
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            yield file
+    except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
+        raise InputError(f"{path}: not released weights: {error}") from error

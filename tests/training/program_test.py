@@ -158,7 +158,7 @@ def test_a_run_compiles_its_programs_once_and_so_does_a_resumed_one(
         config = make_config(num_steps=num_steps, **changes)
         train(tmp_path, config, num_validate=BATCH)
         assert compilations.count("jit(train_step)") == 1
-        assert compilations.count("jit(_apply)") == 1
+        assert compilations.count("jit(predict)") == 1
         compilations.clear()
 
 
