@@ -391,17 +391,16 @@ def _distance_to(mask, reach):
     """Distance of every pixel to the nearest covered one, less half its coverage."""
     count = mask.shape[0]
     padded = jnp.pad(mask, reach)
-    found = jnp.full_like(mask, reach)
-    for row in range(-reach, reach + 1):
+    # A loop: unrolled, XLA would compute it again for every cell of every ray.
+    steps = jnp.arange(-reach, reach + 1)
+
+    def nearer(found, row):
+        rows = jax.lax.dynamic_slice_in_dim(padded, row + reach, count)
         for column in range(-reach, reach + 1):
-            away = float(np.hypot(row, column))
-            if away > reach:
-                continue
-            part = jax.lax.slice(
-                padded,
-                (row + reach, column + reach),
-                (row + reach + count, column + reach + count),
-            )
-            edge = away + COVERED - part
-            found = jnp.where(part > 0, jnp.minimum(found, edge), found)
-    return found
+            away = jnp.hypot(row, column).astype(mask.dtype)
+            part = rows[:, column + reach : column + reach + count]
+            edge = jnp.where((part > 0) & (away <= reach), away + COVERED - part, reach)
+            found = jnp.minimum(found, edge)
+        return found, None
+
+    return jax.lax.scan(nearer, jnp.full_like(mask, reach), steps)[0]

@@ -1,14 +1,19 @@
 """`FORMAT:PATH` to the variables of a model."""
 
+import pathlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import jax
+import numpy as np
 
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.weights import (
     files,
     matching,
     pytorch_port,
+    release,
     tensorflow_release,
     torchvision_encoders,
 )
@@ -18,6 +23,8 @@ FORMATS = {
     "tensorflow": tensorflow_release.FORMAT,
     "torchvision": torchvision_encoders.FORMAT,
 }
+# Weights of this program: "released:NAME" of those that ship, or "released:FILE".
+RELEASED = "released"
 
 
 def import_weights(
@@ -28,6 +35,7 @@ def import_weights(
     Args:
       spec: "FORMAT:PATH", the format one of `FORMATS`: `tensorflow` and `pytorch` are
         whole models, `torchvision` the image encoder alone; the rest stays as it is.
+        Or "released:NAME", weights of this program.
       variables: collections of a fresh model ("params", "batch_stats"); nested dicts.
       inputs: which channels the encoder sees, in their order. An encoder of colour and
         depth takes weights for colour and keeps its own for depth.
@@ -37,6 +45,8 @@ def import_weights(
         every tensor that does not match.
     """
     name, path = _split(spec)
+    if name == RELEASED:
+        return _like(release.load(_released_file(path))[1], variables, spec)
     return matching.fill(
         variables,
         files.load_tensors(path),
@@ -49,7 +59,7 @@ def import_weights(
 def check_is_model(spec: str) -> None:
     """Raises InputError if the format of "FORMAT:PATH" is that of an encoder alone."""
     name, _ = _split(spec)
-    if not FORMATS[name].is_model:
+    if name != RELEASED and not FORMATS[name].is_model:
         models = [key for key, form in FORMATS.items() if form.is_model]
         raise InputError(
             f"{spec} holds an image encoder alone, which is not a model; formats of "
@@ -68,7 +78,10 @@ def check_settings(spec: str, settings: Mapping[str, Any]) -> None:
     Raises:
       InputError: lists the settings that are not those of the published program.
     """
-    name, _ = _split(spec)
+    name, path = _split(spec)
+    if name == RELEASED:
+        _check_same_network(spec, release.load_settings(_released_file(path)), settings)
+        return
     wrong = [
         f"{setting} is {settings.get(setting)}, expected {pattern}"
         for setting, pattern in FORMATS[name].requires.items()
@@ -84,9 +97,47 @@ def check_settings(spec: str, settings: Mapping[str, Any]) -> None:
 
 def _split(spec):
     name, colon, path = spec.partition(":")
-    if name not in FORMATS or not colon:
+    if name not in (*FORMATS, RELEASED) or not colon:
         raise InputError(
             f"Cannot take weights from {spec!r}; expected FORMAT:PATH with one of the "
-            f"formats {', '.join(sorted(FORMATS))}."
+            f"formats {', '.join(sorted((*FORMATS, RELEASED)))}."
         )
     return name, path
+
+
+def _released_file(path):
+    is_file = path.endswith(release.SUFFIX)
+    return pathlib.Path(path) if is_file else release.path_of(path)
+
+
+def _check_same_network(spec, settings, wanted):
+    """Raises InputError for settings of the method or its inputs that differ."""
+    here = {"method": wanted["method"], "inputs": list(wanted["inputs"])}
+    wrong = [
+        f"{name} is {value}, expected {settings[name]}"
+        for name, value in here.items()
+        if value != settings[name]
+    ]
+    if wrong:
+        raise InputError(f"{spec} is of another network: {'; '.join(wrong)}.")
+
+
+def _like(found, variables, spec):
+    """The found values in the structure of `variables`; InputError if it differs."""
+    old, new = (
+        {
+            jax.tree_util.keystr(keys, simple=True, separator="/"): leaf
+            for keys, leaf in jax.tree_util.tree_leaves_with_path(tree)
+        }
+        for tree in (found, variables)
+    )
+    wrong = [
+        f"{name}: {np.shape(old.get(name))} there, {np.shape(new.get(name))} here"
+        for name in sorted({*old, *new})
+        if name not in old or name not in new or old[name].shape != new[name].shape
+    ]
+    if wrong:
+        raise InputError(f"{spec} does not fit this network:\n  " + "\n  ".join(wrong))
+    return jax.tree.unflatten(
+        jax.tree.structure(variables), [old[name] for name in new]
+    )

@@ -1,0 +1,108 @@
+"""The objects that the released weights were trained on, as a folder for the build.
+
+    python -m data_pipelines.training_objects --objects OBJECTS --out FOLDER
+    python -m data_pipelines.build mesh_folder --source FOLDER --data_dir data \
+        --volume 64 --views 24 --num_points 1000
+
+OBJECTS holds `OBJECTS.csv` (file, licence, author, ...) and the files that it names as
+`<split>/<category>/*`. Of its training and validation objects those under a licence
+that allows weights of any licence are copied; procedural shapes join them where there
+are few. FOLDER then has `train/`, `val/` and `ATTRIBUTION.csv`, one row per copy.
+"""
+
+import argparse
+import csv
+import pathlib
+import shutil
+import sys
+
+from data_pipelines.procedural_shapes import families
+from data_pipelines.views import random_generator
+from pixel2mesh_jax.errors import InputError
+
+# Licences of which no part may go into weights that others use as they like.
+EXCLUDED = ("GPL",)
+SPLITS = ("train", "val")
+# Procedural shapes of every family, and the category that they join.
+PROCEDURAL = {
+    "airplane": (120, "airplane"),
+    "bench": (30, "bench"),
+    "boat": (80, "watercraft"),
+    "cabinet": (80, "cabinet"),
+    "car": (80, "car"),
+    "lamp": (30, "lamp"),
+    "sofa": (20, "sofa"),
+    "table": (30, "table"),
+}
+ATTRIBUTION = ("file", "licence", "author", "repository", "commit", "source_path")
+
+
+def permitted(objects: pathlib.Path) -> list[dict[str, str]]:
+    """Rows of `OBJECTS.csv` that may be trained on.
+
+    Raises:
+      InputError: no such table, or a column is missing.
+    """
+    table = objects / "OBJECTS.csv"
+    if not table.is_file():
+        raise InputError(f"No table of objects at {table}.")
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    missing = [name for name in ATTRIBUTION if rows and name not in rows[0]]
+    if missing or not rows:
+        raise InputError(f"{table} has no column {', '.join(missing or ATTRIBUTION)}.")
+    return [
+        row
+        for row in rows
+        if row["file"].startswith(tuple(f"{split}/" for split in SPLITS))
+        and not any(name in row["licence"] for name in EXCLUDED)
+    ]
+
+
+def copy_objects(
+    objects: pathlib.Path, rows: list[dict[str, str]], out: pathlib.Path
+) -> None:
+    """Copies the files of the rows and says whose they are."""
+    for row in rows:
+        target = out / row["file"]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(objects / row["file"], target)
+    with (out / "ATTRIBUTION.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ATTRIBUTION, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_shapes(out: pathlib.Path, seed: int) -> int:
+    """Writes the procedural shapes; each is a function of the seed and its number."""
+    for family, (count, category) in PROCEDURAL.items():
+        folder = out / "train" / category
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            name = f"{family}/train-{number:05d}"
+            mesh = families.make_shape(family, random_generator(seed, name, "shape"))
+            mesh.export(folder / f"procedural_{family}_{number:03d}.ply")
+    return sum(count for count, _ in PROCEDURAL.values())
+
+
+def main(arguments: list[str]) -> int:
+    """Makes the folder; 1 with a message where it cannot."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--objects", type=pathlib.Path, required=True)
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    try:
+        rows = permitted(given.objects)
+        given.out.mkdir(parents=True, exist_ok=True)
+        copy_objects(given.objects, rows, given.out)
+    except (InputError, OSError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    count = write_shapes(given.out, given.seed)
+    print(f"{len(rows)} objects and {count} procedural shapes in {given.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
