@@ -16,6 +16,8 @@ import pathlib
 import shutil
 import sys
 
+from rich.console import Console
+
 from data_pipelines.procedural_shapes import families
 from data_pipelines.views import random_generator
 from pixel2mesh_jax.errors import InputError
@@ -41,7 +43,7 @@ def permitted(objects: pathlib.Path) -> list[dict[str, str]]:
     """Rows of `OBJECTS.csv` that may be trained on.
 
     Raises:
-      InputError: no such table, or a column is missing.
+      InputError: no such table, a column is missing, or a file lies elsewhere.
     """
     table = objects / "OBJECTS.csv"
     if not table.is_file():
@@ -51,6 +53,11 @@ def permitted(objects: pathlib.Path) -> list[dict[str, str]]:
     missing = [name for name in ATTRIBUTION if rows and name not in rows[0]]
     if missing or not rows:
         raise InputError(f"{table} has no column {', '.join(missing or ATTRIBUTION)}.")
+    strange = [
+        row["file"] for row in rows if ".." in pathlib.PurePath(row["file"]).parts
+    ]
+    if strange:
+        raise InputError(f"{table} names a file outside of its folder: {strange[0]}")
     return [
         row
         for row in rows
@@ -86,7 +93,8 @@ def write_shapes(out: pathlib.Path, seed: int) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Makes the folder; 1 with a message where it cannot."""
+    """Makes the folder; 2 with a message where it cannot."""
+    console = Console(stderr=True, soft_wrap=True)
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--objects", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
@@ -97,10 +105,13 @@ def main(arguments: list[str]) -> int:
         given.out.mkdir(parents=True, exist_ok=True)
         copy_objects(given.objects, rows, given.out)
     except (InputError, OSError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
+        console.print(f"error: {error}", style="red", markup=False, highlight=False)
+        return 2
     count = write_shapes(given.out, given.seed)
-    print(f"{len(rows)} objects and {count} procedural shapes in {given.out}")
+    console.print(
+        f"{len(rows)} objects and {count} procedural shapes in {given.out}",
+        highlight=False,
+    )
     return 0
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from pixel2mesh_jax import modes
 from pixel2mesh_jax.inference import reconstruct
+from pixel2mesh_jax.inference.predict import METRIC_FRAME
 from pixel2mesh_jax.io import cameras
 from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.training import run_folder
@@ -45,7 +46,7 @@ def test_the_file_is_small_and_has_a_card():
 def test_examples_become_closed_coloured_meshes_in_metres(written, number):
     result = written[number]
     assert result.picture.stem == EXAMPLES[number]
-    assert result.frame == reconstruct.METRIC_FRAME
+    assert result.frame == METRIC_FRAME
     mesh = trimesh.load_mesh(result.meshes[0], process=False)
     assert mesh.is_watertight
     assert mesh.volume > 0

@@ -1,7 +1,6 @@
 """From a picture (with depth and camera, if there are any) to mesh files.
 
-picture -> `View` -> canonical square (geometry/object_crop.py) -> `Batch` of one ->
-network -> meshes -> back into the camera frame of the picture -> files and a preview.
+picture -> `Capture` -> inference/predict.py -> files and a preview.
 
 TensorFlow is not needed here.
 """
@@ -11,32 +10,27 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-import trimesh
 from rich import progress
 
 from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import object_crop, surface
-from pixel2mesh_jax.io import cameras, exif, meshes, result_files, sources, units, views
+from pixel2mesh_jax.inference.predict import (
+    Estimate,
+    Extract,
+    Prediction,
+    predict,
+    warn_of_doubts,
+)
+from pixel2mesh_jax.io import cameras, meshes, result_files, sources, units, views
 from pixel2mesh_jax.io.matting import load_matting
-from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.report import preview
-from pixel2mesh_jax.structures import Batch, Reconstruction
 
 FITS = views.FITS
 FORMATS = tuple(suffix[1:] for suffix in meshes.SAVE_SUFFIXES)
-# What `Written.frame` says.
-METRIC_FRAME = "camera of the picture, metres"
-PICTURE_FRAME = "camera of the picture, Pixel2Mesh metres"
-CANONICAL_FRAME = "camera of the cut-out square, Pixel2Mesh metres"
-
 # Names that a message lists.
 MOST_NAMES = 10
 
 Path = str | pathlib.Path
-# (H, W, 4) straight colours and coverage -> (H, W) relative inverse depth in [0, 1].
-Estimate = Callable[[np.ndarray], np.ndarray]
 logger = logging.getLogger(__name__)
 
 
@@ -66,7 +60,7 @@ class Written(NamedTuple):
 
 
 def reconstruct(
-    extract: Callable[[Batch], list[Reconstruction]],
+    extract: Extract,
     source: Path,
     output: Path,
     *,
@@ -143,9 +137,18 @@ def reconstruct(
             label,
         )
         name = pathlib.Path(output) / f"{files.picture.stem}.{file_format}"
-        result = _reconstruct_capture(
-            extract, capture, files.picture, name, image_size, fit, stages, estimate
+        found = predict(
+            extract,
+            capture,
+            files.picture,
+            image_size=image_size,
+            fit=fit,
+            estimate=estimate,
         )
+        result = _write(found, files.picture, name, stages)
+        stem = files.picture.stem
+        remedy = f"Give --intrinsics or put {stem}_camera.json beside the picture."
+        warn_of_doubts(found, capture, files.picture, remedy)
         report(describe(result))
         return result
 
@@ -173,93 +176,30 @@ def _missing_depth(picture):
     )
 
 
-def _reconstruct_capture(
-    extract, capture, picture, path, image_size, fit, stages, estimate
-):
-    """Predicts and writes the meshes and the preview of one picture."""
-    view, metric = capture.view, capture.unit is not None
-    square, fitted = views.canonicalize(view, fit)
-    if square.estimated is not None:
-        square = views.with_relative_depth(square, square.estimated)
-    elif estimate is not None and not metric:
-        square = views.with_relative_depth(square, estimate(square.rgba))
-    batch = views.batch_of_view(square, image_size)
-    predicted = list(extract(batch)[0].stages)
-    if not len(predicted[-1].faces):
-        raise InputError(f"{picture}: the prediction is empty, it has no surface")
-    if not all(np.isfinite(mesh.vertices).all() for mesh in predicted):
-        raise InputError(f"{picture}: the prediction is not finite; is the run sound?")
-    strip = preview.preview(
-        batch.rgb[0], batch.depth[0], batch.intrinsics[0], *predicted[-1]
-    )
-    if metric:
-        predicted = _in_camera(predicted, fitted, batch, capture.orientation)
-    files = {path: predicted[-1]}
+def _write(found: Prediction, picture, path, stages) -> Written:
+    """Writes the meshes and the preview of one picture."""
+    files = {path: found.mesh}
     if stages:
-        for number, mesh in enumerate(predicted, start=1):
+        for number, mesh in enumerate(found.stages, start=1):
             files[result_files.of_stage(path, number)] = mesh
     for file, mesh in files.items():
         meshes.save_mesh(file, *mesh)
     strip_path = result_files.of_preview(path)
+    batch = found.batch
+    strip = preview.preview(
+        batch.rgb[0], batch.depth[0], batch.intrinsics[0], *found.seen
+    )
     write_atomically(strip_path, preview.png_bytes(strip))
-    low, high = (predicted[-1].vertices.min(axis=0), predicted[-1].vertices.max(axis=0))
-    result = Written(
+    return Written(
         picture=picture,
         meshes=tuple(files),
         preview=strip_path,
-        volume=float(surface.signed_volume(*predicted[-1][:2])),
-        watertight=_is_watertight(predicted[-1]),
-        frame=_frame(fitted, metric),
-        size=float(np.linalg.norm(high - low)),
-        distance=fitted.depth if metric else float(-(low + high)[2] / 2),
+        volume=found.volume,
+        watertight=found.is_watertight,
+        frame=found.frame,
+        size=found.size,
+        distance=found.distance,
     )
-    _warn_of_doubts(result, capture)
-    return result
-
-
-def _in_camera(predicted, fitted, batch, orientation):
-    """Meshes of the canonical frame in the camera frame of the stored picture, metres.
-
-    A view that was cut out shows every object equally large, hence at the distance that
-    the map assumes. A view that was kept does not: how far away the network believes
-    the object depends on how large it looks. Those meshes are scaled around the camera
-    until the visible side of the last one is at the measured depth.
-    """
-    ratio = _believed_ratio(predicted[-1], fitted, batch) if fitted.kept else 1.0
-    placed = []
-    for mesh in predicted:
-        points = object_crop.camera_from_canonical(mesh.vertices, fitted)
-        faces = mesh.faces[:, ::-1] if exif.is_mirrored(orientation) else mesh.faces
-        points = exif.unturn_points(points * np.float32(ratio), orientation)
-        placed.append(mesh._replace(vertices=points, faces=faces))
-    return placed
-
-
-def _believed_ratio(mesh, fitted, batch):
-    """Measured depth over that of a mesh in the canonical frame."""
-    measured, lens = batch.depth[0], batch.intrinsics[0]
-    seen = raycast.cast(mesh.vertices, mesh.faces, lens, measured.shape).depth
-    return object_crop.depth_ratio(
-        object_crop.camera_depth(measured, fitted),
-        object_crop.camera_depth(seen, fitted),
-    )
-
-
-def _warn_of_doubts(result, capture):
-    """Says what makes metres doubtful: an assumed lens, an unlikely size."""
-    if capture.unit is None:
-        return
-    if capture.lens_assumed:
-        logger.warning(
-            "%s: no camera beside the picture: that of 3D-R2N2 is assumed, and the "
-            "size is not to be trusted. Give --intrinsics or put %s_camera.json beside "
-            "the picture.",
-            result.picture,
-            result.picture.stem,
-        )
-    doubts = units.doubts(result.distance, result.size, capture.unit)
-    if doubts is not None:
-        logger.warning("%s: %s", result.picture, doubts)
 
 
 def _name_unused(source, found):
@@ -274,12 +214,6 @@ def _name_unused(source, found):
             ", ..." * (len(unused) > MOST_NAMES),
             ", ".join(sources.PICTURE_SUFFIXES),
         )
-
-
-def _frame(fitted, metric):
-    if metric:
-        return METRIC_FRAME
-    return PICTURE_FRAME if fitted is None else CANONICAL_FRAME
 
 
 def _run_folder(run, found):
@@ -304,10 +238,6 @@ def _run_folder(run, found):
             + "\n  ".join(failures)
         )
     return results
-
-
-def _is_watertight(mesh):
-    return bool(trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).is_watertight)
 
 
 def _check_choice(name, value, choices):

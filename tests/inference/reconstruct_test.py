@@ -12,6 +12,11 @@ from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, object_crop, templates
 from pixel2mesh_jax.geometry import depth as depth_geometry
 from pixel2mesh_jax.inference import reconstruct
+from pixel2mesh_jax.inference.predict import (
+    CANONICAL_FRAME,
+    METRIC_FRAME,
+    PICTURE_FRAME,
+)
 from pixel2mesh_jax.methods import cascade
 from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.report import preview
@@ -71,7 +76,7 @@ def test_one_picture(tmp_path, file_format):
     [result] = run(picture, tmp_path / "out", file_format=file_format)
     assert result.meshes == (tmp_path / "out" / f"chair.{file_format}",)
     assert result.watertight
-    assert result.frame == reconstruct.PICTURE_FRAME
+    assert result.frame == PICTURE_FRAME
     mesh = trimesh.load_mesh(result.meshes[0], process=False)
     assert mesh.vertices.shape == (2466, 3)
     assert mesh.is_watertight
@@ -126,7 +131,7 @@ def test_a_small_object_is_cut_out(tmp_path, fit, fitted):
     fill = np.sqrt(seen[0].mask.mean())
     expected = object_crop.TARGET_FILL if fitted else 0.1
     assert fill == pytest.approx(expected, rel=0.05)
-    frame = reconstruct.CANONICAL_FRAME if fitted else reconstruct.PICTURE_FRAME
+    frame = CANONICAL_FRAME if fitted else PICTURE_FRAME
     assert result.frame == frame
 
 
@@ -142,7 +147,7 @@ def test_with_depth_and_camera_the_mesh_is_in_metres(tmp_path):
         inputs=("rgb", "depth"),
         intrinsics="400,400,49.5,49.5",
     )
-    assert result.frame == reconstruct.METRIC_FRAME
+    assert result.frame == METRIC_FRAME
     visible = seen[0].depth[seen[0].depth > 0]
     assert_allclose(visible, object_crop.CANONICAL_DEPTH, atol=1e-5)
     vertices = trimesh.load_mesh(result.meshes[0], process=False).vertices
@@ -172,7 +177,7 @@ def test_metric_depth_makes_a_metric_result(tmp_path, fit, metres):
     save_depth(tmp_path / "a_depth.png", metres, 64)
     lens = f"70,70,{31.5},{31.5}"
     [result] = run(picture, tmp_path / "out", fit=fit, intrinsics=lens, stages=True)
-    assert result.frame == reconstruct.METRIC_FRAME
+    assert result.frame == METRIC_FRAME
     assert visible_depth(result, 70, 64) == pytest.approx(metres, rel=0.15)
     sizes = [trimesh.load_mesh(path, process=False).scale for path in result.meshes]
     assert_allclose(sizes, sizes[0], rtol=0.15)  # every stage in the same frame
@@ -210,8 +215,8 @@ def test_size_and_distance_are_told_for_every_result(tmp_path):
     save_depth(tmp_path / "[b]a_depth.png", 0.72)
     run(picture, tmp_path / "out", report=told.append)
     assert all(text.startswith("[b]a.png: ") for text in told)
-    assert told[0].endswith(f"away ({reconstruct.PICTURE_FRAME})")
-    assert told[1].endswith(f"0.72 m away ({reconstruct.METRIC_FRAME})")
+    assert told[0].endswith(f"away ({PICTURE_FRAME})")
+    assert told[1].endswith(f"0.72 m away ({METRIC_FRAME})")
 
 
 def test_an_implausible_size_names_the_likely_units(tmp_path, caplog):
@@ -229,7 +234,7 @@ def test_depth_without_a_camera_is_announced(tmp_path, caplog):
     picture = save_picture(tmp_path / "chair.png")
     save_depth(tmp_path / "chair_depth.png", 0.72)
     run(picture, tmp_path / "out")
-    assert "no camera beside the picture" in caplog.text
+    assert "--intrinsics or put" in caplog.text
     assert "chair_camera.json" in caplog.text
 
 
@@ -245,7 +250,7 @@ def test_inverse_depth_serves_as_an_estimate(tmp_path):
         inputs=("rgb", "depth"),
         depth_unit="inverse",
     )
-    assert result.frame != reconstruct.METRIC_FRAME
+    assert result.frame != METRIC_FRAME
     row = seen[0].depth[0][SIZE // 2]
     near, far = row[row > 0][-1], row[row > 0][0]
     assert near < far
@@ -282,7 +287,7 @@ def test_a_label_of_the_mask(tmp_path, caplog):
 
 @pytest.mark.parametrize(
     ("fit", "frame"),
-    [("always", reconstruct.CANONICAL_FRAME), ("never", reconstruct.PICTURE_FRAME)],
+    [("always", CANONICAL_FRAME), ("never", PICTURE_FRAME)],
 )
 def test_estimated_depth_stands_in_for_a_depth_map(tmp_path, fit, frame):
     """The network says: the farther right, the nearer; it sees what the model sees."""
@@ -327,7 +332,7 @@ def test_a_depth_map_goes_before_an_estimate(tmp_path):
     [result] = run(
         picture, tmp_path / "out", inputs=("rgb", "depth"), estimate=estimate
     )
-    assert result.frame == reconstruct.METRIC_FRAME
+    assert result.frame == METRIC_FRAME
 
 
 def test_a_model_without_depth_needs_no_estimate(tmp_path, caplog):

@@ -6,10 +6,17 @@ import jax
 import numpy as np
 import pytest
 
-from configs import published
+from configs import published, rgbd_sdf
 from pixel2mesh_jax import methods
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.weights.importing import import_weights
+from pixel2mesh_jax.training import run_folder
+from pixel2mesh_jax.training import state as states
+from pixel2mesh_jax.weights import release
+from pixel2mesh_jax.weights.importing import (
+    check_is_model,
+    check_settings,
+    import_weights,
+)
 from tests.weights import published_files
 
 
@@ -175,7 +182,7 @@ def test_a_stem_of_colour_and_depth_keeps_its_own_weights_for_depth(
 
 @pytest.mark.parametrize("spec", ["keras:x.npz", "pytorch", "", "x.npz"])
 def test_unknown_formats_list_the_valid_ones(spec):
-    with pytest.raises(InputError, match="formats pytorch, tensorflow, torchvision"):
+    with pytest.raises(InputError, match="pytorch, released, tensorflow, torchvision"):
         import_weights(spec, {})
 
 
@@ -202,3 +209,55 @@ def test_a_checkpoint_of_the_pytorch_program(tmp_path, tensors):
     for file in ("resnet.pth.tar", "old.pth.tar", "parallel.pt"):
         imported = import_weights(f"pytorch:{tmp_path / file}", fresh_variables())
         jax.tree.map(np.testing.assert_array_equal, imported, expected)
+
+
+@pytest.fixture
+def released(tmp_path):
+    """A file of released weights, its settings, and variables that it fits."""
+    config = rgbd_sdf.get_config("tiny")
+    config.model.update(resolution=8, layers=8, widths=(8, 8), features=8)
+    method = methods.make(config)
+    params = states.init_variables(method, method.constants, seed=0).params
+    variables = {"params": jax.tree.map(np.asarray, params)}
+    path = tmp_path / "small.safetensors"
+    release.save(path, variables, config.to_dict())
+    return path, config, variables
+
+
+def test_a_training_starts_from_released_weights(released):
+    path, config, variables = released
+    spec = f"released:{path}"
+    check_is_model(spec)
+    check_settings(spec, dict(run_folder.flattened(config)))
+    other = jax.tree.map(np.zeros_like, variables)
+    jax.tree.map(
+        lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-6),
+        import_weights(spec, other),
+        variables,
+    )
+
+
+def test_released_weights_of_another_width_are_refused_by_name(released):
+    path, _, variables = released
+    name, leaf = next(iter(jax.tree_util.tree_leaves_with_path(variables)))
+    wider = jax.tree.map(lambda x: x, variables)
+    place = wider
+    for key in name[:-1]:
+        place = place[key.key]
+    place[name[-1].key] = np.zeros((*leaf.shape, 2))
+    with pytest.raises(
+        InputError, match=r"does not fit this network:\n  params/.* here"
+    ):
+        import_weights(f"released:{path}", wider)
+
+
+def test_released_weights_of_other_inputs_are_refused(released):
+    path, config, _ = released
+    config.inputs = ("rgb",)
+    with pytest.raises(InputError, match=r"inputs is \['rgb'\], expected"):
+        check_settings(f"released:{path}", dict(run_folder.flattened(config)))
+
+
+def test_released_weights_that_do_not_ship_list_those_that_do():
+    with pytest.raises(InputError, match=r"No released weights 'rgb'.*rgbd_sdf"):
+        import_weights("released:rgb", {})

@@ -1,0 +1,180 @@
+"""One capture to meshes: the canonical view, the network, and back to the picture.
+
+    `Capture` -> canonical square (geometry/object_crop.py) -> `Batch` of one -> network
+    -> meshes -> camera frame of the picture
+
+Nothing is written here.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import trimesh
+
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.geometry import object_crop, surface
+from pixel2mesh_jax.io import exif, units, views
+from pixel2mesh_jax.rendering import raycast
+from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction
+
+# What `Prediction.frame` says.
+METRIC_FRAME = "camera of the picture, metres"
+PICTURE_FRAME = "camera of the picture, Pixel2Mesh metres"
+CANONICAL_FRAME = "camera of the cut-out square, Pixel2Mesh metres"
+
+# (H, W, 4) straight colours and coverage -> (H, W) relative inverse depth in [0, 1].
+Estimate = Callable[[np.ndarray], np.ndarray]
+Extract = Callable[[Batch], list[Reconstruction]]
+logger = logging.getLogger(__name__)
+
+
+class Prediction(NamedTuple):
+    """What a network makes of one capture.
+
+    Attributes:
+      stages: meshes in `frame`, the last one is the result.
+      frame: of the vertices; x right, y up, the camera looks along -z.
+      is_metric: whether the scale was measured.
+      distance: of the visible side as measured; without measured depth, of the middle
+        of the box; metres of `frame`.
+      batch: what the network saw.
+      seen: the last mesh in the frame of `batch`.
+    """
+
+    stages: tuple[HostMesh, ...]
+    frame: str
+    is_metric: bool
+    distance: float
+    batch: Batch
+    seen: HostMesh
+
+    @property
+    def mesh(self) -> HostMesh:
+        """The final mesh."""
+        return self.stages[-1]
+
+    @property
+    def size(self) -> float:
+        """Diagonal of the box of the final mesh, metres of `frame`."""
+        low, high = self.mesh.vertices.min(axis=0), self.mesh.vertices.max(axis=0)
+        return float(np.linalg.norm(high - low))
+
+    @property
+    def volume(self) -> float:
+        """Enclosed by the final mesh, cubic metres of `frame`."""
+        return float(surface.signed_volume(*self.mesh[:2]))
+
+    @property
+    def is_watertight(self) -> bool:
+        """Whether every edge of the final mesh has two faces."""
+        mesh = trimesh.Trimesh(*self.mesh[:2], process=False)
+        return bool(mesh.is_watertight)
+
+
+def predict(
+    extract: Extract,
+    capture: views.Capture,
+    name: object,
+    *,
+    image_size: int,
+    fit: str = "auto",
+    estimate: Estimate | None = None,
+) -> Prediction:
+    """Meshes of one capture.
+
+    Args:
+      extract: one reconstruction per row of a batch; gets a batch of one.
+      capture: a view and what is known of it.
+      name: of the picture, for messages.
+      image_size: pixels per side that the network expects.
+      fit: one of `views.FITS`.
+      estimate: says relative inverse depth where nothing was measured.
+
+    Raises:
+      InputError: the prediction is empty or not finite.
+    """
+    view, metric = capture.view, capture.unit is not None
+    square, fitted = views.canonicalize(view, fit)
+    if square.estimated is not None:
+        square = views.with_relative_depth(square, square.estimated)
+    elif estimate is not None and not metric:
+        square = views.with_relative_depth(square, estimate(square.rgba))
+    batch = views.batch_of_view(square, image_size)
+    predicted = list(extract(batch)[0].stages)
+    if not len(predicted[-1].faces):
+        raise InputError(f"{name}: the prediction is empty, it has no surface")
+    if not all(np.isfinite(mesh.vertices).all() for mesh in predicted):
+        raise InputError(f"{name}: the prediction is not finite; is the run sound?")
+    seen = predicted[-1]
+    if metric:
+        predicted = _in_camera(predicted, fitted, batch, capture.orientation)
+    last = predicted[-1].vertices
+    middle = (last.min(axis=0) + last.max(axis=0)) / 2
+    return Prediction(
+        stages=tuple(predicted),
+        frame=_frame(fitted, metric),
+        is_metric=metric,
+        distance=fitted.depth if metric else float(-middle[2]),
+        batch=batch,
+        seen=seen,
+    )
+
+
+def warn_of_doubts(
+    found: Prediction, capture: views.Capture, name: object, remedy: str
+) -> None:
+    """Says what makes metres doubtful: an assumed lens, an unlikely size.
+
+    Args:
+      found: meshes of the capture.
+      capture: without measured depth nothing is said.
+      name: of the picture.
+      remedy: how to give the camera.
+    """
+    if capture.unit is None:
+        return
+    if capture.lens_assumed:
+        logger.warning(
+            "%s: no camera beside the picture: that of 3D-R2N2 is assumed, and the "
+            "size is not to be trusted. %s",
+            *(name, remedy),
+        )
+    doubts = units.doubts(found.distance, found.size, capture.unit)
+    if doubts is not None:
+        logger.warning("%s: %s", name, doubts)
+
+
+def _in_camera(predicted, fitted, batch, orientation):
+    """Meshes of the canonical frame in the camera frame of the stored picture, metres.
+
+    A view that was cut out shows every object equally large, hence at the distance that
+    the map assumes. A view that was kept does not: how far away the network believes
+    the object depends on how large it looks. Those meshes are scaled around the camera
+    until the visible side of the last one is at the measured depth.
+    """
+    ratio = _believed_ratio(predicted[-1], fitted, batch) if fitted.kept else 1.0
+    placed = []
+    for mesh in predicted:
+        points = object_crop.camera_from_canonical(mesh.vertices, fitted)
+        faces = mesh.faces[:, ::-1] if exif.is_mirrored(orientation) else mesh.faces
+        points = exif.unturn_points(points * np.float32(ratio), orientation)
+        placed.append(mesh._replace(vertices=points, faces=faces))
+    return placed
+
+
+def _believed_ratio(mesh, fitted, batch):
+    """Measured depth over that of a mesh in the canonical frame."""
+    measured, lens = batch.depth[0], batch.intrinsics[0]
+    seen = raycast.cast(mesh.vertices, mesh.faces, lens, measured.shape).depth
+    return object_crop.depth_ratio(
+        object_crop.camera_depth(measured, fitted),
+        object_crop.camera_depth(seen, fitted),
+    )
+
+
+def _frame(fitted, metric):
+    if metric:
+        return METRIC_FRAME
+    return PICTURE_FRAME if fitted is None else CANONICAL_FRAME
