@@ -4,17 +4,15 @@ python -m pixel2mesh_jax.main --config configs/rgbd.py --workdir runs/rgbd
     [--mode train|eval|reconstruct|import|release] [--config.batch_size=16 ...]
 """
 
-import os
 import pathlib
 import sys
 
-import jax
 import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
-from pixel2mesh_jax import modes, processes
+from pixel2mesh_jax import compilation_cache, modes, processes
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.inference import reconstruct
 from pixel2mesh_jax.io import units
@@ -144,7 +142,7 @@ def main(arguments: list[str]) -> None:
             example = EXAMPLES[name]
             raise InputError(f"--{name} is missing; for example --{name} {example}")
     logging.set_verbosity(logging.WARNING)  # Orbax and JAX tell every detail
-    _keep_compiled_programs()
+    compilation_cache.enable()
     config = _config_of_mode()
     if config.get("distributed"):
         _join_processes()
@@ -175,13 +173,6 @@ def _config_of_mode():
         owner = f"'{modes.DEFAULT_MODEL}', which ships with the package,"
         return run_folder.with_overrides(shipped, overrides, owner)
     return run_folder.use_config(FLAGS.workdir, overrides)
-
-
-def _keep_compiled_programs():
-    """Compiles a program once per machine; JAX_COMPILATION_CACHE_DIR overrides."""
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        folder = pathlib.Path.home() / ".cache" / "pixel2mesh_jax"
-        jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 def _join_processes():

@@ -45,8 +45,10 @@ MAY_IMPORT = {
     "inference": HOST | {"report"},
     "data_pipelines": HOST | {"command_line"},
     "configs": SCHEMA | {"methods"},
+    "compilation_cache": set(),
+    "model": MODES - {"evaluation"} | {"compilation_cache"},
     "modes": MODES | {"data_pipelines"},
-    "main": MODES | {"modes"},
+    "main": MODES | {"modes", "compilation_cache"},
     "compare": MODES | {"modes", "command_line"},
 }
 

@@ -20,7 +20,7 @@ import logging
 import math
 import pathlib
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -138,6 +138,20 @@ def load_camera(
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InputError(
             f"{path}: not a camera that can be read ({reason}); expected {FORMATS}"
+        ) from None
+
+
+def of_numbers(values: Any) -> Camera:
+    """A camera from (fx, fy, cx, cy) in pixels or a 3x3 matrix.
+
+    Raises:
+      InputError: neither, or not a pinhole camera without skew.
+    """
+    try:
+        return _checked(Camera(_matrix_of(values)), str(values))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"intrinsics: expected four numbers fx, fy, cx, cy or a 3x3 matrix: {error}"
         ) from None
 
 

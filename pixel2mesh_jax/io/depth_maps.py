@@ -5,9 +5,11 @@ import pathlib
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Shaped
+from PIL import Image
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.io import cameras, images, limits, netpbm, units
+from pixel2mesh_jax.io import cameras, images, in_memory, limits, netpbm, units
+from pixel2mesh_jax.io.in_memory import InMemory, Source, named
 
 # What renderers call the depth channel of an EXR file, after the name of the layer.
 EXR_DEPTH_CHANNELS = ("Z", "V", "depth")
@@ -23,9 +25,7 @@ STRETCHED_PERCENTILE = 99
 logger = logging.getLogger(__name__)
 
 
-def load_depth(
-    path: str | pathlib.Path, unit: float | None = None
-) -> Float32[np.ndarray, "H W"]:
+def load_depth(path: Source, unit: float | None = None) -> Float32[np.ndarray, "H W"]:
     """Reads a depth map: metres along the optical axis, 0 = missing.
 
     NaN, infinity, -1, the largest 16-bit value and distances beyond
@@ -46,10 +46,10 @@ def load_depth(
 
 
 def read_depth(
-    path: str | pathlib.Path, unit: float | None = None
+    path: Source, unit: float | None = None
 ) -> tuple[Float32[np.ndarray, "H W"], float]:
     """As `load_depth`; and metres per stored value."""
-    path = pathlib.Path(path)
+    path = named(path)
     stored = load_stored(path)
     if unit is None:
         _warn_of_inverse(stored, path)
@@ -63,18 +63,18 @@ def read_depth(
     return depth, unit
 
 
-def usual_unit(path: str | pathlib.Path) -> float:
+def usual_unit(path: Source) -> float:
     """Metres per value of a file if nothing says so: floats in m, integers in mm."""
-    return _usual_unit(load_stored(pathlib.Path(path)))
+    return _usual_unit(load_stored(named(path)))
 
 
-def load_inverse(path: str | pathlib.Path) -> Float32[np.ndarray, "H W"]:
+def load_inverse(path: Source) -> Float32[np.ndarray, "H W"]:
     """Reads relative inverse depth: larger is nearer, without a unit, 0 = missing.
 
     Raises:
       InputError: as `load_depth`, and for the same value everywhere.
     """
-    path = pathlib.Path(path)
+    path = named(path)
     stored = load_stored(path)
     values = np.where(np.isfinite(stored), stored, 0).astype(np.float32)
     _check_negative(values, stored.size, path)
@@ -83,12 +83,12 @@ def load_inverse(path: str | pathlib.Path) -> Float32[np.ndarray, "H W"]:
     return values
 
 
-def load_stored(path: pathlib.Path) -> Shaped[np.ndarray, "H W"]:
+def load_stored(path: pathlib.Path | InMemory) -> Shaped[np.ndarray, "H W"]:
     """The values of a depth map as they are stored. Raises InputError."""
+    if isinstance(path, InMemory):
+        return _native(_stored_in_memory(path), path)
     readers = {".npy": _stored_array, ".exr": _stored_exr, ".pgm": netpbm.load_pgm}
-    stored = readers.get(path.suffix.lower(), _stored_picture)(path)
-    _check_layout(stored, path)
-    return stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    return _native(readers.get(path.suffix.lower(), _stored_picture)(path), path)
 
 
 def load_intrinsics(source: str | pathlib.Path) -> Float[np.ndarray, "3 3"]:
@@ -175,6 +175,21 @@ def _stored_picture(path):
     if picture.mode == "I" and 0 <= stored.min() and stored.max() < 2**16:
         return stored.astype(np.uint16)  # how some versions of Pillow hold 16 bits
     return stored
+
+
+def _stored_in_memory(source):
+    if isinstance(source.values, Image.Image):
+        return _stored_picture(source)
+    stored = in_memory.array_of(source)
+    if stored.ndim == 2:
+        limits.check_pixels(source, *stored.shape[::-1])
+    return stored
+
+
+def _native(stored, path):
+    """Checked, in the byte order of this machine."""
+    _check_layout(stored, path)
+    return stored.astype(stored.dtype.newbyteorder("="), copy=False)
 
 
 def _check_layout(stored, path):

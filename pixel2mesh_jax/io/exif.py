@@ -8,11 +8,11 @@ Every orientation is a matrix of -1, 0 and 1 that takes (u, v) of the stored pic
 from its middle, to (u, v) of the upright one.
 """
 
-import pathlib
-
 import numpy as np
 from jaxtyping import Float, Shaped
 from PIL import Image, UnidentifiedImageError
+
+from pixel2mesh_jax.io.in_memory import InMemory, Source
 
 _TAG = 0x0112
 UPRIGHT = 1
@@ -28,15 +28,21 @@ _TURNS = {
 }
 
 
-def orientation(path: str | pathlib.Path) -> int:
+def orientation(path: Source) -> int:
     """The tag of a file, 1 to 8; 1 for files without one and for what is no picture."""
+    if isinstance(path, InMemory):
+        return _tag_of(path.values) if isinstance(path.values, Image.Image) else UPRIGHT
     try:
         with Image.open(path) as picture:
-            tag = picture.getexif().get(_TAG, UPRIGHT)
+            return _tag_of(picture)
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError):
         return UPRIGHT
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return UPRIGHT
+
+
+def _tag_of(picture):
+    tag = picture.getexif().get(_TAG, UPRIGHT)
     return tag if tag in _TURNS else UPRIGHT
 
 

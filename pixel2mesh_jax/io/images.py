@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.io import limits
+from pixel2mesh_jax.io.in_memory import InMemory, Source, named, picture_of
 from pixel2mesh_jax.io.matting import Matting
 
 # Smallest picture that is taken for one, pixels per side.
@@ -44,14 +45,14 @@ logger = logging.getLogger(__name__)
 
 
 def load_image(
-    path: str | pathlib.Path, matting: Matting | None = None
+    path: Source, matting: Matting | None = None
 ) -> UInt8[np.ndarray, "H W 4"]:
     """Reads a picture as straight (not premultiplied) sRGB and coverage.
 
     Turns photographs upright (EXIF), expands grey and palettes, scales 16 bits to 8.
 
     Args:
-      path: any picture.
+      path: any picture, in a file or in memory.
       matting: makes the alpha of pictures that are not cut out (`CUT_OUT_PART`);
         without it, that comes from `white_background_alpha`.
 
@@ -59,7 +60,7 @@ def load_image(
       InputError: no such file, not a picture, damaged, smaller than `MIN_SIZE`, or
         nothing to be seen in it.
     """
-    path = pathlib.Path(path)
+    path = named(path)
     rgba = load_rgba(path)
     if (rgba[..., 3] < OPAQUE_LEVEL).mean() < CUT_OUT_PART:
         alpha = _missing_alpha(rgba[..., :3], matting, path)
@@ -69,23 +70,25 @@ def load_image(
     return rgba
 
 
-def load_rgba(path: str | pathlib.Path) -> UInt8[np.ndarray, "H W 4"]:
-    """Reads a picture with the alpha of the file, 255 if it has none.
+def load_rgba(path: Source) -> UInt8[np.ndarray, "H W 4"]:
+    """Reads a picture with its own alpha, 255 if it has none.
 
     Raises:
       InputError: no such file, not a picture, damaged, or smaller than `MIN_SIZE`.
     """
-    path = pathlib.Path(path)
+    path = named(path)
     return _rgba(open_image(path), path)
 
 
-def open_image(path: pathlib.Path) -> Image.Image:
+def open_image(path: pathlib.Path | InMemory) -> Image.Image:
     """Opens and fully decodes a picture in its own pixel format, upright.
 
     Raises:
       InputError: no such file, not a picture, damaged, smaller than `MIN_SIZE` or
         larger than `limits.MAX_PIXELS`.
     """
+    if isinstance(path, InMemory):
+        return _upright(picture_of(path), path)
     if not path.is_file():
         reason = "is a folder, expected a picture" if path.is_dir() else "no such file"
         raise InputError(f"{path}: {reason}")
@@ -93,9 +96,7 @@ def open_image(path: pathlib.Path) -> Image.Image:
         raise InputError(f"{path}: the file is empty (0 bytes)")
     try:
         with Image.open(path) as picture:
-            _check_size(picture.size, path)
-            limits.check_pixels(path, *picture.size)
-            return ImageOps.exif_transpose(picture)
+            return _upright(picture, path)
     except UnidentifiedImageError:
         raise InputError(
             f"{path}: not a picture, expected PNG, JPEG, WebP, TIFF or another format "
@@ -156,6 +157,12 @@ def _border(shape: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
     border = np.ones(shape, bool)
     border[1:-1, 1:-1] = False
     return border
+
+
+def _upright(picture, path):
+    _check_size(picture.size, path)
+    limits.check_pixels(path, *picture.size)
+    return ImageOps.exif_transpose(picture)
 
 
 def _check_size(size, path):

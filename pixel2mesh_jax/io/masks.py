@@ -1,7 +1,6 @@
 """Object masks from files: coverage or labels; and specks, which are no objects."""
 
 import logging
-import pathlib
 
 import numpy as np
 from jaxtyping import Int, Shaped, UInt8
@@ -10,6 +9,7 @@ from scipy import ndimage
 
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.io import images
+from pixel2mesh_jax.io.in_memory import Source, named
 
 # Areas of a mask below this part of the largest one are specks: stray pixels that
 # segmentation networks leave.
@@ -26,9 +26,7 @@ MAX_COLORS = 64
 logger = logging.getLogger(__name__)
 
 
-def load_mask(
-    path: str | pathlib.Path, label: int | None = None
-) -> UInt8[np.ndarray, "H W"]:
+def load_mask(path: Source, label: int | None = None) -> UInt8[np.ndarray, "H W"]:
     """Reads an object mask: the alpha of the file if it has one, else its values.
 
     White on black is coverage. Any other single value above 0 is the object. Several
@@ -36,7 +34,7 @@ def load_mask(
     with a warning that names them.
 
     Args:
-      path: any picture.
+      path: any picture, in a file or in memory.
       label: which value is the object.
 
     Returns:
@@ -46,7 +44,7 @@ def load_mask(
       InputError: as `images.load_rgba`, for a mask without any object pixel, and for a
         label that it does not hold.
     """
-    path = pathlib.Path(path)
+    path = named(path)
     values = _values(images.open_image(path))
     if label is not None:
         if not (values == label).any():

@@ -4,7 +4,6 @@ Done with Pillow: whoever uses a trained network needs no TensorFlow.
 """
 
 import logging
-import pathlib
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +23,7 @@ from pixel2mesh_jax.io import (
     masks,
     units,
 )
+from pixel2mesh_jax.io.in_memory import Source
 from pixel2mesh_jax.io.matting import Matting
 from pixel2mesh_jax.structures import Batch, View
 
@@ -43,7 +43,6 @@ RING = 5
 NEARER_GROUND = 0.9
 RING_QUANTILE = 0.9
 
-Path = str | pathlib.Path
 logger = logging.getLogger(__name__)
 
 
@@ -64,10 +63,10 @@ class Capture(NamedTuple):
 
 
 def load_view(
-    image_path: Path,
-    depth_path: Path | None = None,
+    image_path: Source,
+    depth_path: Source | None = None,
     intrinsics: Float[np.ndarray, "3 3"] | cameras.Camera | None = None,
-    mask_path: Path | None = None,
+    mask_path: Source | None = None,
     depth_unit: float | str | None = None,
     matting: Matting | None = None,
 ) -> View:
@@ -78,10 +77,10 @@ def load_view(
 
 
 def load_capture(
-    image_path: Path,
-    depth_path: Path | None = None,
+    image_path: Source,
+    depth_path: Source | None = None,
     intrinsics: Float[np.ndarray, "3 3"] | cameras.Camera | None = None,
-    mask_path: Path | None = None,
+    mask_path: Source | None = None,
     depth_unit: float | str | None = None,
     matting: Matting | None = None,
     label: int | None = None,
@@ -90,6 +89,9 @@ def load_capture(
 
     A picture with an EXIF orientation is turned upright, and depth, mask and camera,
     which are those of the sensor, along with it.
+
+    Pictures, masks and depth maps may be in memory (`InMemory`), whatever the others
+    are.
 
     Args:
       image_path: any picture; see `images.load_image` for its alpha.

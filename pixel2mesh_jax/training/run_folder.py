@@ -187,13 +187,18 @@ def load_run(
     return Run(config, method, _bind(method, variables))
 
 
-def load_released(name: str) -> Run:
-    """A model that ships with the package, ready to use.
+def load_released(source: str | pathlib.Path) -> Run:
+    """Released weights, ready to use.
+
+    Args:
+      source: name of weights that ship with the package, or the path of a file.
 
     Raises:
-      InputError: there is none of this name, or its file is damaged.
+      InputError: there are none of this name, or the file is damaged.
     """
-    settings, variables = release.load(release.path_of(name))
+    is_file = isinstance(source, pathlib.Path)
+    path = source if is_file else release.path_of(source)
+    settings, variables = release.load(path)
     config = ml_collections.ConfigDict(settings)
     method = methods.make(config)
     init = functools.partial(states.init_variables, method, seed=config.seed)
@@ -201,7 +206,7 @@ def load_released(name: str) -> Run:
     found = states.Variables(
         variables.get("params", {}), variables.get("batch_stats", {})
     )
-    checkpoints.check_parameters(name, found.params, expected.params)
+    checkpoints.check_parameters(str(source), found.params, expected.params)
     return Run(config, method, _bind(method, jax.device_put(found)))
 
 

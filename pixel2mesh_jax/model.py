@@ -1,0 +1,264 @@
+"""The program as a function: `load` a model, call it, get a mesh.
+
+    from pixel2mesh_jax import load
+
+    model = load("rgbd_sdf")
+    result = model("photo.png", depth="depth.png", intrinsics="camera.json")
+    result.mesh                  # trimesh.Trimesh with colours and normals
+    result.save("photo.glb")
+
+Neither TensorFlow nor the configs are needed. docs/python.md shows more.
+"""
+
+import functools
+import pathlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import trimesh
+
+from pixel2mesh_jax import compilation_cache
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.inference.predict import Prediction, predict, warn_of_doubts
+from pixel2mesh_jax.io import cameras, materials, meshes, units, views
+from pixel2mesh_jax.io.in_memory import InMemory
+from pixel2mesh_jax.io.matting import load_matting
+from pixel2mesh_jax.training import run_folder
+from pixel2mesh_jax.weights import release
+
+DEFAULT = "rgbd_sdf"  # of those that ship with the package
+_matting = functools.cache(load_matting)
+
+
+class Result:
+    """A mesh, and what is known of it.
+
+    Attributes:
+      frame: of the vertices. x points right, y up, and the camera looks along -z from
+        the origin.
+      scale_is_metric: whether the unit is the metre, as measured by the depth map;
+        without one the size is a guess.
+      seconds: from the call to the mesh, compilation included.
+      stages: meshes of the method's stages, the last one is `mesh`; arrays.
+      size: diagonal of the box of the mesh.
+      distance: of the object from the camera.
+      volume: enclosed by the mesh.
+      is_watertight: whether every edge has two faces.
+    """
+
+    def __init__(self, found: Prediction, seconds: float):
+        self._found = found
+        self.frame = found.frame
+        self.scale_is_metric = found.is_metric
+        self.seconds = seconds
+        self.stages = found.stages
+        self.size, self.distance = found.size, found.distance
+
+    @functools.cached_property
+    def volume(self) -> float:
+        """Cubic units of the frame."""
+        return self._found.volume
+
+    @functools.cached_property
+    def is_watertight(self) -> bool:
+        """Whether every edge has two faces."""
+        return self._found.is_watertight
+
+    @functools.cached_property
+    def mesh(self) -> trimesh.Trimesh:
+        """The final mesh; `visual.vertex_colors` are sRGB, `vertex_normals` outward."""
+        vertices, faces, colors = self._found.mesh
+        visual = None if colors is None else materials.vertex_visual(colors)
+        return trimesh.Trimesh(vertices, faces, visual=visual, process=False)
+
+    def save(self, path: str | pathlib.Path) -> pathlib.Path:
+        """Writes .glb, .ply or .obj; folders are made.
+
+        Raises:
+          InputError: another suffix.
+        """
+        meshes.save_mesh(path, *self._found.mesh)
+        return pathlib.Path(path)
+
+    def __repr__(self) -> str:
+        return (
+            f"Result({len(self._found.mesh.faces)} faces, "
+            f"{units.format_length(self.size)} large, "
+            f"{units.format_length(self.distance)} away, {self.frame})"
+        )
+
+
+class Model:
+    """A trained network; call it with a picture.
+
+    Attributes:
+      name: as it was loaded.
+      config: settings of the run.
+    """
+
+    def __init__(self, run: run_folder.Run, name: str):
+        self._run = run
+        self.name = name
+        self.config = run.config
+
+    def __call__(
+        self,
+        image: Any,
+        depth: Any = None,
+        intrinsics: Any = None,
+        mask: Any = None,
+        *,
+        depth_unit: float | str | None = None,
+        label: int | None = None,
+        matting: str = "none",
+        fit: str = "auto",
+    ) -> Result | list[Result]:
+        """One picture to one result; a list of pictures to a list of results.
+
+        Args:
+          image: path, Pillow picture or array (H, W, 3 or 4; 8 or 16 bits, or floats in
+            [0, 1]). The object is where alpha is, else where `mask` is, else what is
+            not white.
+          depth: path, or array (H, W) along the optical axis, 0 where it is missing:
+            floats are metres, integers millimetres. Without depth the size of the mesh
+            is a guess.
+          intrinsics: (fx, fy, cx, cy) in pixels, a 3x3 matrix, or the path of a camera
+            file. By default the camera of 3D-R2N2 is assumed, with a warning.
+          mask: path or array (H, W) of the object.
+          depth_unit: metres per value of `depth`, or a name such as "mm".
+          label: value of the object in `mask`.
+          matting: "rembg" or "onnx:FILE" cuts out what has neither alpha nor mask.
+          fit: "always" cuts out and centres the object, "never" does not, "auto"
+            does so unless it looks as the network expects it.
+
+        For a list of pictures, `depth`, `intrinsics` and `mask` are lists as long, or
+        None; one camera serves all.
+
+        Raises:
+          InputError: unusable input; says what was expected.
+        """
+        options = {
+            "depth_unit": units.parse_choice(str(depth_unit or "")),
+            "label": label,
+            "cut_out": _matting(matting),
+            "fit": _checked_fit(fit),
+        }
+        if not isinstance(image, list | tuple):
+            return self._one(image, depth, intrinsics, mask, "", **options)
+        count = len(image)
+        columns = (
+            image,
+            _as_list(depth, count, "depth"),
+            _cameras(intrinsics, count),
+            _as_list(mask, count, "mask"),
+        )
+        rows = enumerate(zip(*columns, strict=True))
+        return [self._one(*row, f" {number}", **options) for number, row in rows]
+
+    def _one(
+        self, image, depth, intrinsics, mask, number, *, depth_unit, label, cut_out, fit
+    ) -> Result:
+        started = time.perf_counter()
+        name = _name(image, f"image{number}")
+        self._check_inputs(depth, name)
+        capture = views.load_capture(
+            _source(image, f"image{number}"),
+            _source(depth, f"depth{number}"),
+            _camera(intrinsics, name),
+            _source(mask, f"mask{number}"),
+            depth_unit,
+            cut_out,
+            label,
+        )
+        size = self.config.image_size
+        found = predict(self._run.extract, capture, name, image_size=size, fit=fit)
+        warn_of_doubts(found, capture, name, "Give the intrinsics.")
+        return Result(found, time.perf_counter() - started)
+
+    def _check_inputs(self, depth, name):
+        needed = set(self.config.inputs) - set(self._run.method.optional)
+        if "depth" in needed and depth is None:
+            raise InputError(f"{name}: the model {self.name} needs depth")
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}, inputs={tuple(self.config.inputs)})"
+
+
+def load(name: str | pathlib.Path = DEFAULT) -> Model:
+    """A model that ships with the package, or the best one of a run.
+
+    Compiled programs are kept on disk, see `compilation_cache.enable`.
+
+    Args:
+      name: one of `released()`, the folder of a run, or a file that `--mode release`
+        wrote.
+
+    Raises:
+      InputError: there is none of this name; lists those that ship.
+    """
+    compilation_cache.enable()
+    path = pathlib.Path(name)
+    if path.is_dir():
+        return Model(run_folder.load_run(path), str(name))
+    if path.suffix == release.SUFFIX:
+        return Model(run_folder.load_released(path), str(name))
+    if str(name) not in release.released():
+        raise InputError(
+            f"No model {str(name)!r}: neither one that ships with the package "
+            f"({', '.join(release.released())}) nor the folder of a run."
+        )
+    return Model(run_folder.load_released(str(name)), str(name))
+
+
+def _checked_fit(fit):
+    if fit not in views.FITS:
+        raise InputError(f"unknown fit {fit!r}; valid: {', '.join(views.FITS)}")
+    return fit
+
+
+def _as_list(values, count, name) -> Sequence:
+    """One value per picture."""
+    if values is None:
+        return [None] * count
+    if not isinstance(values, list | tuple) or len(values) != count:
+        length = len(values) if isinstance(values, list | tuple) else "one value"
+        raise InputError(f"{name}: expected a list of {count}, one each; got {length}")
+    return values
+
+
+def _cameras(intrinsics, count):
+    """One camera per picture; a single one serves all."""
+    is_list = isinstance(intrinsics, list | tuple)
+    if is_list and any(_is_camera(value) for value in intrinsics):
+        return _as_list(intrinsics, count, "intrinsics")
+    return [intrinsics] * count
+
+
+def _is_camera(value):
+    """Whether an entry of a list is a camera, not a number or a row of a matrix."""
+    if value is None or _is_path(value) or isinstance(value, cameras.Camera):
+        return True
+    return np.ndim(value) == 2 or np.size(value) == 4
+
+
+def _is_path(value):
+    return isinstance(value, str | pathlib.Path)
+
+
+def _source(value, name):
+    """A path, or what stands for one."""
+    return value if value is None or _is_path(value) else InMemory(name, value)
+
+
+def _name(value, name):
+    return str(value) if _is_path(value) else name
+
+
+def _camera(intrinsics, picture) -> cameras.Camera | None:
+    if intrinsics is None or isinstance(intrinsics, cameras.Camera):
+        return intrinsics
+    if _is_path(intrinsics):
+        return cameras.load_camera(intrinsics, picture)
+    return cameras.of_numbers(intrinsics)
