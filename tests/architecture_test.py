@@ -49,6 +49,8 @@ MAY_IMPORT = {
     "model": MODES - {"evaluation"} | {"compilation_cache"},
     "modes": MODES | {"data_pipelines"},
     "main": MODES | {"modes", "compilation_cache"},
+    "models_table": {"command_line", "weights"},
+    "cli": {"main"},
     "compare": MODES | {"modes", "command_line"},
 }
 
