@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pixel2mesh_jax import compilation_cache, modes, processes
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.inference import reconstruct
+from pixel2mesh_jax.inference import finish, reconstruct
 from pixel2mesh_jax.io import units
 from pixel2mesh_jax.training import run_folder
 from pixel2mesh_jax.weights import release
@@ -71,6 +71,19 @@ flags.DEFINE_string(
 )
 flags.DEFINE_enum("format", "obj", reconstruct.FORMATS, "reconstruct: file format.")
 flags.DEFINE_bool("stages", False, "reconstruct: also the mesh of every stage.")
+flags.DEFINE_enum(
+    "frame",
+    "camera",
+    finish.FRAMES,
+    "reconstruct: axes of the camera of the picture, as OpenGL or as OpenCV has them.",
+)
+flags.DEFINE_integer("faces", 0, "reconstruct: at most so many triangles; 0 for all.")
+flags.DEFINE_enum(
+    "preview",
+    "png",
+    reconstruct.PREVIEWS,
+    "reconstruct: a strip of pictures, a page with the mesh to turn, or nothing.",
+)
 flags.DEFINE_enum(
     "fit", "auto", reconstruct.FITS, "reconstruct: cut out and centre the object first."
 )
@@ -211,6 +224,8 @@ def _reconstruct(config, workdir, console):
         fit=FLAGS.fit,
         file_format=FLAGS.format,
         stages=FLAGS.stages,
+        wanted=finish.Finish(FLAGS.frame, FLAGS.faces),
+        previews=FLAGS.preview,
     )
 
 

@@ -134,6 +134,7 @@ def reconstruct(
         optional=run.method.optional,
         estimate=_estimate(config, estimate_depth),
         report=functools.partial(_say, console),
+        model=DEFAULT_MODEL if workdir is None else str(workdir),
         **options,
     )
     _say(console, f"Wrote {len(written)} reconstructions to {output}")

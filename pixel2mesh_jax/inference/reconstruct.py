@@ -1,12 +1,14 @@
 """From a picture (with depth and camera, if there are any) to mesh files.
 
-picture -> `Capture` -> inference/predict.py -> files and a preview.
+picture -> `Capture` -> inference/predict.py -> finish.py -> files beside each other:
+the mesh, what is known of it (JSON), a preview.
 
 TensorFlow is not needed here.
 """
 
 import logging
 import pathlib
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -14,6 +16,8 @@ from rich import progress
 
 from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.inference import finish
+from pixel2mesh_jax.inference.finish import Finish
 from pixel2mesh_jax.inference.predict import (
     Estimate,
     Extract,
@@ -21,12 +25,15 @@ from pixel2mesh_jax.inference.predict import (
     predict,
     warn_of_doubts,
 )
+from pixel2mesh_jax.inference.summary import json_bytes, summary
 from pixel2mesh_jax.io import cameras, meshes, result_files, sources, units, views
 from pixel2mesh_jax.io.matting import load_matting
-from pixel2mesh_jax.report import preview
+from pixel2mesh_jax.report import mesh_page, preview
 
 FITS = views.FITS
 FORMATS = tuple(suffix[1:] for suffix in meshes.SAVE_SUFFIXES)
+# A strip of pictures, a page with the mesh to turn, or nothing.
+PREVIEWS = ("png", "html", "none")
 # Names that a message lists.
 MOST_NAMES = 10
 
@@ -40,7 +47,8 @@ class Written(NamedTuple):
     Attributes:
       picture: the image.
       meshes: files; the final mesh first, then those of the stages, if wanted.
-      preview: a strip of pictures.
+      summary: what is known of the mesh, JSON.
+      preview: a strip of pictures or a page; None if not wanted.
       volume: enclosed by the final mesh, cubic metres of `frame`.
       watertight: whether every edge of the final mesh has two faces.
       frame: of the vertices.
@@ -51,7 +59,8 @@ class Written(NamedTuple):
 
     picture: pathlib.Path
     meshes: tuple[pathlib.Path, ...]
-    preview: pathlib.Path
+    summary: pathlib.Path
+    preview: pathlib.Path | None
     volume: float
     watertight: bool
     frame: str
@@ -76,9 +85,12 @@ def reconstruct(
     fit: str = "auto",
     file_format: str = "obj",
     stages: bool = False,
+    wanted: Finish = finish.AS_PREDICTED,
+    previews: str = "png",
+    model: str = "",
     report: Callable[[str], None] = logger.info,
 ) -> list[Written]:
-    """Writes `<output>/<name>.<format>` and `<name>_preview.png` for every picture.
+    """Writes `<output>/<name>.<format>` and what is beside it for every picture.
 
     Beside a picture `<name>.png`, the files `<name>_depth.png`, `<name>_mask.png` and
     `<name>_camera.json` (or `intrinsics.json`, for the folder) are used if they exist;
@@ -103,8 +115,11 @@ def reconstruct(
         mask; see `matting.load_matting`.
       fit: whether to cut out the object and move it to where the network expects it:
         "auto" (if it is elsewhere), "always", "never".
-      file_format: "obj", "ply" or "glb".
+      file_format: one of `FORMATS`.
       stages: also write the mesh of every stage, `<name>_stage1.<format>` and so on.
+      wanted: frame and number of triangles.
+      previews: one of `PREVIEWS`: `<name>_preview.png`, `<name>.html`, none.
+      model: its name, for the summary.
       report: is told size and distance of every object, one line each.
 
     Returns:
@@ -115,6 +130,8 @@ def reconstruct(
     """
     _check_choice("fit", fit, FITS)
     _check_choice("format", file_format, FORMATS)
+    _check_choice("preview", previews, PREVIEWS)
+    finish.check(wanted)
     if depth is not None and "depth" not in inputs:
         logger.warning("The model sees colour only: depth just gives the metric scale.")
     if estimate is not None and "depth" not in inputs:
@@ -123,6 +140,7 @@ def reconstruct(
     cut_out = load_matting(matting)
 
     def run(files: sources.Sources) -> Written:
+        started = time.perf_counter()
         needs_depth = "depth" in inputs and "depth" not in optional
         if needs_depth and files.depth is None and estimate is None:
             raise InputError(_missing_depth(files.picture))
@@ -136,7 +154,6 @@ def reconstruct(
             cut_out,
             label,
         )
-        name = pathlib.Path(output) / f"{files.picture.stem}.{file_format}"
         found = predict(
             extract,
             capture,
@@ -145,8 +162,18 @@ def reconstruct(
             fit=fit,
             estimate=estimate,
         )
-        result = _write(found, files.picture, name, stages)
+        found = finish.finish(found, wanted)
+        facts = summary(
+            found,
+            capture,
+            files._replace(camera=camera_file),
+            model=model,
+            frame=wanted.frame,
+            seconds=time.perf_counter() - started,
+        )
         stem = files.picture.stem
+        path = pathlib.Path(output) / f"{stem}.{file_format}"
+        result = _write(found, facts, files.picture, path, stages, previews)
         remedy = f"Give --intrinsics or put {stem}_camera.json beside the picture."
         warn_of_doubts(found, capture, files.picture, remedy)
         report(describe(result))
@@ -176,30 +203,43 @@ def _missing_depth(picture):
     )
 
 
-def _write(found: Prediction, picture, path, stages) -> Written:
-    """Writes the meshes and the preview of one picture."""
+def _write(found: Prediction, facts, picture, path, stages, previews) -> Written:
+    """Writes the meshes of one picture and what is beside them."""
     files = {path: found.mesh}
     if stages:
         for number, mesh in enumerate(found.stages, start=1):
             files[result_files.of_stage(path, number)] = mesh
     for file, mesh in files.items():
         meshes.save_mesh(file, *mesh)
-    strip_path = result_files.of_preview(path)
-    batch = found.batch
-    strip = preview.preview(
-        batch.rgb[0], batch.depth[0], batch.intrinsics[0], *found.seen
-    )
-    write_atomically(strip_path, preview.png_bytes(strip))
+    summary_path = result_files.of_summary(path)
+    write_atomically(summary_path, json_bytes(facts))
     return Written(
         picture=picture,
         meshes=tuple(files),
-        preview=strip_path,
+        summary=summary_path,
+        preview=_write_preview(found, facts, picture, path, previews),
         volume=found.volume,
         watertight=found.is_watertight,
         frame=found.frame,
         size=found.size,
         distance=found.distance,
     )
+
+
+def _write_preview(found, facts, picture, path, previews) -> pathlib.Path | None:
+    """The strip of pictures or the page, of what the network saw."""
+    batch = found.batch
+    rgb, depth = batch.rgb[0], batch.depth[0]
+    if previews == "png":
+        strip = preview.preview(rgb, depth, batch.intrinsics[0], *found.seen)
+        target, content = result_files.of_preview(path), preview.png_bytes(strip)
+    elif previews == "html":
+        text = mesh_page.page(picture.name, rgb, depth, found.seen, facts)
+        target, content = result_files.of_page(path), text.encode()
+    else:
+        return None
+    write_atomically(target, content)
+    return target
 
 
 def _name_unused(source, found):

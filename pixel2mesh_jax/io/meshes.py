@@ -22,7 +22,7 @@ from pixel2mesh_jax.io import gltf_scene, materials, mesh_limits, obj, off, ply
 from pixel2mesh_jax.io.mesh_limits import validate
 
 LOAD_SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
-SAVE_SUFFIXES = (".obj", ".ply", ".glb")
+SAVE_SUFFIXES = (".obj", ".ply", ".glb", ".stl")
 # Object frame (y up) from a z-up file: the top stays up, the front looks to +z.
 _Y_UP_FROM_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 _NO_TRIANGLES = "holds no triangles"
@@ -157,7 +157,7 @@ def save_mesh(
       path: ends in one of `SAVE_SUFFIXES`; folders are made.
       vertices: written in this order and number. glTF and this project are both y up.
       faces: counter-clockwise seen from outside.
-      colors: sRGB per vertex, uint8 or float in [0, 1].
+      colors: sRGB per vertex, uint8 or float in [0, 1]; STL has none.
 
     Raises:
       InputError: unknown suffix, or not a mesh.

@@ -26,6 +26,21 @@ def of_preview(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(f"{path.stem}_preview.png")
 
 
+def of_summary(path: pathlib.Path) -> pathlib.Path:
+    """What is known of the mesh, beside it."""
+    return path.with_suffix(".json")
+
+
+def of_page(path: pathlib.Path) -> pathlib.Path:
+    """The page with the mesh, beside it."""
+    return path.with_suffix(".html")
+
+
+def beside(path: pathlib.Path) -> tuple[pathlib.Path, ...]:
+    """What may be written beside a mesh."""
+    return of_preview(path), of_summary(path), of_page(path)
+
+
 def check(
     found: Sequence[Sources], output: pathlib.Path, file_format: str, stages: bool
 ) -> None:
@@ -48,7 +63,7 @@ def check(
     for files in found:
         mesh = output / f"{files.picture.stem}.{file_format}"
         stage_files = [of_stage(mesh, number) for number in range(1, 4)] * stages
-        planned = [mesh, of_preview(mesh), *stage_files]
+        planned = [mesh, *beside(mesh), *stage_files]
         existing = [path for path in planned if path.exists()]
         if existing and output.resolve() == files.picture.parent.resolve():
             raise InputError(

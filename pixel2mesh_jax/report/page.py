@@ -7,19 +7,9 @@ import html
 import pathlib
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-import trimesh
-from trimesh.viewer.notebook import scene_to_html
-
 from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.evaluation import protocols, score_tables
-from pixel2mesh_jax.geometry import surface
-from pixel2mesh_jax.rendering import mesh_images
-from pixel2mesh_jax.report import curves, gallery, html_page
-
-# Material of the 3D view, sRGB bytes: brighter than the clay of the pictures, because
-# the viewer has little light.
-VIEWER_CLAY = (240, 236, 228)
+from pixel2mesh_jax.report import curves, gallery, html_page, viewer
 
 _FOOTER = """Chamfer: mean squared distance to the nearest neighbour, both ways
 added, in m², where an object has a box diagonal of 0.57 m. F(τ): harmonic mean of the
@@ -133,30 +123,11 @@ def _viewer_section(shown):
     """The first prediction in the 3D viewer of trimesh, in a frame of its own."""
     if not shown:
         return ""
-    content = html.escape(scene_to_html(_scene(shown[0])))
     return html_page.section(
         "In 3D",
         f'<p class="quiet">{html.escape(shown[0].name)}, predicted. Drag to turn.</p>'
-        f'<iframe class="viewer" title="3D view" loading="lazy" '
-        f'srcdoc="{content}"></iframe>',
+        + viewer.frame(shown[0].mesh),
     )
-
-
-def _scene(sample):
-    """The final mesh, upright and in the middle."""
-    vertices = mesh_images.upright(np.asarray(sample.mesh.vertices, np.float64))
-    faces = sample.mesh.faces
-    colors = np.broadcast_to(VIEWER_CLAY, vertices.shape)
-    if sample.mesh.colors is not None:
-        colors = np.round(sample.mesh.colors * 255)
-    mesh = trimesh.Trimesh(
-        vertices,
-        faces,
-        vertex_colors=colors.astype(np.uint8),
-        vertex_normals=np.asarray(surface.vertex_normals(vertices, faces)),
-        process=False,
-    )
-    return trimesh.Scene(mesh)
 
 
 def _metrics_section(metrics):

@@ -1,6 +1,8 @@
 """Files in, files out; the network is replaced by a template of fixed shape."""
 
 import functools
+import json
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, object_crop, templates
 from pixel2mesh_jax.geometry import depth as depth_geometry
 from pixel2mesh_jax.inference import reconstruct
+from pixel2mesh_jax.inference.finish import Finish
 from pixel2mesh_jax.inference.predict import (
     CANONICAL_FRAME,
     METRIC_FRAME,
@@ -78,11 +81,69 @@ def test_one_picture(tmp_path, file_format):
     assert result.watertight
     assert result.frame == PICTURE_FRAME
     mesh = trimesh.load_mesh(result.meshes[0], process=False)
+    if file_format == "stl":  # triangles alone
+        mesh.merge_vertices()
     assert mesh.vertices.shape == (2466, 3)
     assert mesh.is_watertight
     assert mesh.volume == pytest.approx(result.volume, rel=1e-3)
     assert mesh.volume > 0
     assert num_tiles(result) == 4  # no depth
+
+
+def test_fewer_triangles_in_the_frame_of_opencv(tmp_path):
+    picture = save_picture(tmp_path / "chair.png")
+    paint = functools.partial(predict, colors=(0.0, 0.5, 1.0))
+    [whole] = run(picture, tmp_path / "whole", paint, file_format="ply")
+    wanted = Finish("opencv", faces=500)
+    [result] = run(picture, tmp_path / "out", paint, file_format="ply", wanted=wanted)
+    old, new = (
+        trimesh.load_mesh(found.meshes[0], process=False) for found in (whole, result)
+    )
+    assert len(new.faces) == 500
+    assert new.is_watertight
+    assert new.volume == pytest.approx(old.volume, rel=0.02)
+    assert_allclose(
+        new.bounds[0] * (1, -1, -1), old.bounds[[0, 1, 1], [0, 1, 2]], atol=2e-3
+    )
+    assert_allclose(new.visual.vertex_colors[:, :3], [(0, 128, 255)] * 252, atol=1)
+    for bad, message in (
+        (Finish("blender"), "unknown frame 'blender'; valid: camera, opencv"),
+        (Finish(faces=3), "faces is 3; expected at least 4"),
+    ):
+        with pytest.raises(InputError, match=message):
+            run(picture, tmp_path / "bad", wanted=bad)
+
+
+def test_what_is_known_of_a_mesh_is_beside_it(tmp_path):
+    picture = save_picture(tmp_path / "chair.png")
+    save_depth(tmp_path / "chair_depth.png")
+    [result] = run(picture, tmp_path / "out", inputs=("rgb", "depth"), model="mine")
+    facts = json.loads(result.summary.read_text())
+    assert result.summary.name == "chair.json"
+    assert facts["frame"] == METRIC_FRAME
+    assert facts["axes"].startswith("x right, y up")
+    assert facts["scale_is_metric"]
+    assert facts["intrinsics_assumed"]
+    assert facts["depth"] == "chair_depth.png"
+    assert facts["camera"] is facts["mask"] is None or "alpha" in facts["mask"]
+    assert facts["metres_per_depth_value"] == 1e-3
+    assert (facts["vertices"], facts["watertight"]) == (2466, True)
+    assert facts["volume"] == pytest.approx(result.volume, abs=1e-6)
+    assert facts["model"] == "mine"
+    lengths = np.subtract(facts["box"]["max"], facts["box"]["min"])
+    assert np.linalg.norm(lengths) == pytest.approx(facts["size"], abs=1e-5)
+
+
+def test_a_page_or_nothing_in_place_of_the_strip(tmp_path):
+    picture = save_picture(tmp_path / "a<b>.png")
+    [result] = run(picture, tmp_path / "out", previews="none")
+    assert result.preview is None
+    [result] = run(picture, tmp_path / "out", previews="html")
+    text = result.preview.read_text()
+    assert result.preview.name == "a<b>.html"
+    assert "<h1>a&lt;b&gt;.png</h1>" in text
+    assert "<iframe" in text
+    assert "http" not in re.sub(r"http://www\.w3\.org\S*", "", text.split("<iframe")[0])
 
 
 def test_stages_and_colors(tmp_path):
@@ -419,7 +480,7 @@ def test_results_never_overwrite_in_silence(tmp_path, caplog):
     run(tmp_path, tmp_path / "out")
     assert "are replaced" not in caplog.text
     run(tmp_path / "mug.png", tmp_path / "out")
-    assert "2 files of another run are replaced: mug.obj, mug_preview" in caplog.text
+    assert "3 files of another run are replaced: mug.obj, mug_preview" in caplog.text
     (tmp_path / "mug.obj").write_text("somebody's")
     with pytest.raises(InputError, match=r"mug\.obj: is there already, beside its"):
         run(tmp_path / "mug.png", tmp_path)
@@ -459,7 +520,8 @@ def test_a_folder(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"file_format": "stl"}, "unknown format 'stl'; valid: obj, ply, glb"),
+        ({"file_format": "fbx"}, "unknown format 'fbx'; valid: obj, ply, glb, stl"),
+        ({"previews": "gif"}, "unknown preview 'gif'; valid: png, html, none"),
         ({"fit": "yes"}, "unknown fit 'yes'; valid: auto, always, never"),
     ],
 )

@@ -1,0 +1,79 @@
+"""What is known of a reconstruction, as JSON: NAME.json beside NAME.glb."""
+
+import datetime
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+
+import pixel2mesh_jax
+from pixel2mesh_jax.geometry import surface
+from pixel2mesh_jax.inference import finish
+from pixel2mesh_jax.inference.predict import Prediction
+from pixel2mesh_jax.io.sources import Sources
+from pixel2mesh_jax.io.views import Capture
+
+
+def summary(
+    found: Prediction,
+    capture: Capture,
+    files: Sources,
+    *,
+    model: str,
+    frame: str,
+    seconds: float,
+) -> dict[str, Any]:
+    """Facts about a mesh and where they come from.
+
+    Args:
+      found: as it is written.
+      capture: what it was made of.
+      files: of the capture.
+      model: name of the weights or folder of the run.
+      frame: one of `finish.FRAMES`.
+      seconds: from the files to the mesh.
+    """
+    vertices, faces, colors = found.mesh
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    unit = "metre" if found.is_metric else "none: the scale is a guess"
+    return {
+        "frame": found.frame,
+        "axes": finish.axes(frame),
+        "unit": unit,
+        "scale_is_metric": found.is_metric,
+        "vertices": len(vertices),
+        "faces": len(faces),
+        "colors": colors is not None,
+        "watertight": found.is_watertight,
+        "box": {"min": _rounded(low), "max": _rounded(high)},
+        "size": _rounded(found.size),
+        "distance": _rounded(found.distance),
+        "area": _rounded(surface.face_areas(vertices, faces).sum()),
+        "volume": _rounded(found.volume),
+        "image": files.picture.name,
+        "depth": _name(files.depth),
+        "mask": _name(files.mask) or "of the image: alpha, white ground or matting",
+        "camera": _name(files.camera),
+        "intrinsics": np.asarray(capture.view.intrinsics, float).round(4).tolist(),
+        "intrinsics_assumed": capture.lens_assumed,
+        "metres_per_depth_value": capture.unit,
+        "exif_orientation": capture.orientation,
+        "model": model,
+        "version": pixel2mesh_jax.__version__,
+        "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+    }
+
+
+def json_bytes(facts: dict[str, Any]) -> bytes:
+    """The file."""
+    return (json.dumps(facts, indent=2) + "\n").encode()
+
+
+def _name(path: str | pathlib.Path | None) -> str | None:
+    return None if path is None else pathlib.Path(path).name
+
+
+def _rounded(values):
+    return np.asarray(values, float).round(6).tolist()
