@@ -15,7 +15,7 @@ from rich.console import Console
 from pixel2mesh_jax import compilation_cache, modes, processes
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.inference import finish, reconstruct
-from pixel2mesh_jax.io import units
+from pixel2mesh_jax.io import masks, units
 from pixel2mesh_jax.training import run_folder
 from pixel2mesh_jax.weights import release
 
@@ -64,6 +64,12 @@ flags.DEFINE_string(
     "reconstruct: metres per value of the depth maps, or m, mm, 0.1mm, tum, kitti, "
     "inverse (relative inverse depth). By default what the camera file says, else "
     "millimetres for integers and metres for floats.",
+)
+flags.DEFINE_list(
+    "box",
+    None,
+    "reconstruct: left,top,right,bottom of the object, pixels, where depth alone cuts "
+    "it out.",
 )
 flags.DEFINE_integer("label", None, "reconstruct: value of the object in the masks.")
 flags.DEFINE_string(
@@ -220,6 +226,7 @@ def _reconstruct(config, workdir, console):
         intrinsics=FLAGS.intrinsics,
         depth_unit=units.parse_choice(FLAGS.depth_unit),
         label=FLAGS.label,
+        box=masks.parse_box(FLAGS.box),
         matting=FLAGS.matting,
         fit=FLAGS.fit,
         file_format=FLAGS.format,

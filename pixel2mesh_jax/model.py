@@ -22,7 +22,7 @@ import trimesh
 from pixel2mesh_jax import compilation_cache
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.inference.predict import Prediction, predict, warn_of_doubts
-from pixel2mesh_jax.io import cameras, materials, meshes, units, views
+from pixel2mesh_jax.io import cameras, masks, materials, meshes, units, views
 from pixel2mesh_jax.io.in_memory import InMemory
 from pixel2mesh_jax.io.matting import load_matting
 from pixel2mesh_jax.training import run_folder
@@ -112,6 +112,7 @@ class Model:
         *,
         depth_unit: float | str | None = None,
         label: int | None = None,
+        box: tuple[int, int, int, int] | None = None,
         matting: str = "none",
         fit: str = "auto",
     ) -> Result | list[Result]:
@@ -119,8 +120,8 @@ class Model:
 
         Args:
           image: path, Pillow picture or array (H, W, 3 or 4; 8 or 16 bits, or floats in
-            [0, 1]). The object is where alpha is, else where `mask` is, else what is
-            not white.
+            [0, 1]). The object is where `mask` is, else where alpha is, else what is
+            not white, else what stands on the plane that `depth` shows.
           depth: path, or array (H, W) along the optical axis, 0 where it is missing:
             floats are metres, integers millimetres. Without depth the size of the mesh
             is a guess.
@@ -129,6 +130,8 @@ class Model:
           mask: path or array (H, W) of the object.
           depth_unit: metres per value of `depth`, or a name such as "mm".
           label: value of the object in `mask`.
+          box: left, top, right, bottom of the object, pixels, where depth alone cuts it
+            out of the scene.
           matting: "rembg" or "onnx:FILE" cuts out what has neither alpha nor mask.
           fit: "always" cuts out and centres the object, "never" does not, "auto"
             does so unless it looks as the network expects it.
@@ -142,6 +145,7 @@ class Model:
         options = {
             "depth_unit": units.parse_choice(str(depth_unit or "")),
             "label": label,
+            "box": masks.parse_box(box),
             "cut_out": _matting(matting),
             "fit": _checked_fit(fit),
         }
@@ -158,7 +162,18 @@ class Model:
         return [self._one(*row, f" {number}", **options) for number, row in rows]
 
     def _one(
-        self, image, depth, intrinsics, mask, number, *, depth_unit, label, cut_out, fit
+        self,
+        image,
+        depth,
+        intrinsics,
+        mask,
+        number,
+        *,
+        depth_unit,
+        label,
+        box,
+        cut_out,
+        fit,
     ) -> Result:
         started = time.perf_counter()
         name = _name(image, f"image{number}")
@@ -171,6 +186,7 @@ class Model:
             depth_unit,
             cut_out,
             label,
+            box,
         )
         size = self.config.image_size
         found = predict(self._run.extract, capture, name, image_size=size, fit=fit)

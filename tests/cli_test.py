@@ -63,7 +63,7 @@ def test_help_of_a_command_shows_its_flags_alone(capsys):
     assert cli.main(["reconstruct", "--help"]) == 0
     text = capsys.readouterr().out
     assert "--depth_unit" in text
-    assert "file format. <obj|ply|glb>" in text
+    assert "file format. <obj|ply|glb|stl>" in text
     assert cli.main(["train", "--help"]) == 0
     assert "--depth_unit" not in capsys.readouterr().out
 

@@ -80,6 +80,7 @@ def reconstruct(
     intrinsics: Path | None = None,
     depth_unit: float | str | None = None,
     label: int | None = None,
+    box: tuple[int, int, int, int] | None = None,
     estimate: Estimate | None = None,
     matting: str = "none",
     fit: str = "auto",
@@ -109,6 +110,8 @@ def reconstruct(
       depth_unit: metres per stored value, or `units.INVERSE`; by default what the
         camera file says, else millimetres for integers and metres for floats.
       label: which value of the masks is the object; see `masks.load_mask`.
+      box: left, top, right, bottom of the object in the picture; for one that is cut
+        out by its depth alone.
       estimate: says relative inverse depth in [0, 1] where a picture has no depth map.
         The mesh then is as large as without depth: an estimate knows no metres.
       matting: cuts the object out of pictures that have neither transparency nor a
@@ -153,6 +156,7 @@ def reconstruct(
             depth_unit,
             cut_out,
             label,
+            box,
         )
         found = predict(
             extract,
@@ -180,6 +184,8 @@ def reconstruct(
         return result
 
     found = sources.find_sources(source, depth)
+    if box is not None and len(found) > 1:
+        raise InputError(f"a box belongs to one picture; {source} has {len(found)}")
     result_files.check(found, pathlib.Path(output), file_format, stages)
     if not pathlib.Path(source).is_dir():
         return [run(found[0])]

@@ -9,6 +9,7 @@ import logging
 import pathlib
 import struct
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -41,11 +42,13 @@ _DAMAGED = (
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
 
+# (H, W, 3) colours -> (H, W) coverage, 0 to 255, or None where there is no saying.
+Fallback = Callable[[UInt8[np.ndarray, "H W 3"]], UInt8[np.ndarray, "H W"] | None]
 logger = logging.getLogger(__name__)
 
 
 def load_image(
-    path: Source, matting: Matting | None = None
+    path: Source, matting: Matting | None = None, fallback: Fallback | None = None
 ) -> UInt8[np.ndarray, "H W 4"]:
     """Reads a picture as straight (not premultiplied) sRGB and coverage.
 
@@ -55,6 +58,7 @@ def load_image(
       path: any picture, in a file or in memory.
       matting: makes the alpha of pictures that are not cut out (`CUT_OUT_PART`);
         without it, that comes from `white_background_alpha`.
+      fallback: makes the alpha where nothing else does, or gives None.
 
     Raises:
       InputError: no such file, not a picture, damaged, smaller than `MIN_SIZE`, or
@@ -63,7 +67,7 @@ def load_image(
     path = named(path)
     rgba = load_rgba(path)
     if (rgba[..., 3] < OPAQUE_LEVEL).mean() < CUT_OUT_PART:
-        alpha = _missing_alpha(rgba[..., :3], matting, path)
+        alpha = _missing_alpha(rgba[..., :3], matting, fallback, path)
         rgba[..., 3] = np.minimum(rgba[..., 3], alpha)
     if not (rgba[..., 3] >= OPAQUE_LEVEL).any():
         raise InputError(f"{path}: no visible object, every pixel is transparent")
@@ -131,13 +135,15 @@ def white_background_alpha(
     return np.where(background, np.uint8(0), np.uint8(255))
 
 
-def _missing_alpha(rgb, matting, path):
+def _missing_alpha(rgb, matting, fallback, path):
     if matting is not None:
         alpha = matting(rgb)
         if not (alpha >= OPAQUE_LEVEL).any():
             raise InputError(f"{path}: the matting network found no object")
         return alpha
     alpha = white_background_alpha(rgb)
+    if alpha is None and fallback is not None:
+        alpha = fallback(rgb)
     if alpha is None:
         logger.warning(
             "%s is not cut out and has no white background: the whole picture is "

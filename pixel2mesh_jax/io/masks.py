@@ -1,6 +1,7 @@
 """Object masks from files: coverage or labels; and specks, which are no objects."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Int, Shaped, UInt8
@@ -72,6 +73,26 @@ def load_mask(path: Source, label: int | None = None) -> UInt8[np.ndarray, "H W"
     if not (coverage >= images.OPAQUE_LEVEL).any():
         raise InputError(f"{path}: the mask is empty, expected white on the object")
     return coverage
+
+
+def parse_box(values: Sequence | None) -> tuple[int, int, int, int] | None:
+    """Left, top, right, bottom in pixels.
+
+    Raises:
+      InputError: not four whole numbers, or no pixel between them.
+    """
+    if values is None:
+        return None
+    try:
+        left, top, right, bottom = (int(value) for value in values)
+    except (TypeError, ValueError):
+        left = top = right = bottom = 0
+    if not (0 <= left < right and 0 <= top < bottom):
+        raise InputError(
+            f"box {values!r}: expected left,top,right,bottom in pixels, for example "
+            "40,30,200,180"
+        )
+    return left, top, right, bottom
 
 
 def without_specks(

@@ -7,12 +7,12 @@ import logging
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image
 from scipy import ndimage
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import camera, object_crop
+from pixel2mesh_jax.geometry import camera, foreground, object_crop
 from pixel2mesh_jax.geometry.depth import depth_from_relative
 from pixel2mesh_jax.io import (
     cameras,
@@ -84,6 +84,7 @@ def load_capture(
     depth_unit: float | str | None = None,
     matting: Matting | None = None,
     label: int | None = None,
+    box: tuple[int, int, int, int] | None = None,
 ) -> Capture:
     """Loads a picture and what belongs to it.
 
@@ -106,6 +107,9 @@ def load_capture(
         see `depth_maps.load_depth`.
       matting: makes the alpha of a picture that has neither alpha nor mask.
       label: which value of the mask is the object; see `masks.load_mask`.
+      box: left, top, right, bottom of the object, pixels of the upright picture. Where
+        depth is all there is to cut the object out with, see `geometry/foreground.py`,
+        it is looked for there.
 
     Raises:
       InputError: a file is unusable, or sizes differ, or no object pixel has depth.
@@ -115,12 +119,15 @@ def load_capture(
             f"{image_path}: --label {label} needs a mask beside the picture"
         )
     tag = exif.orientation(image_path)
-    if mask_path is None:
+    known = _camera(intrinsics)
+    if mask_path is not None:
+        rgba = _masked(image_path, mask_path, label, tag)
+    elif depth_path is None or depth_unit == units.INVERSE:
         rgba = images.load_image(image_path, matting)
     else:
-        rgba = _masked(image_path, mask_path, label, tag)
+        scene = _Scene(image_path, depth_path, known, depth_unit, box, tag)
+        rgba = images.load_image(image_path, matting, scene.object_alpha)
     rgba[..., 3] = masks.without_specks(rgba[..., 3], mask_path or image_path)
-    known = _camera(intrinsics)
     matrix = np.asarray(_matrix(known, rgba.shape[:2], tag), np.float32)
     depth, unit, estimated = np.zeros(rgba.shape[:2], np.float32), None, None
     if depth_path is not None and depth_unit == units.INVERSE:
@@ -137,6 +144,38 @@ def load_capture(
             *(image_path, tag),
         )
     return Capture(View(rgba, depth, matrix, estimated), unit, known is None, tag)
+
+
+class _Scene(NamedTuple):
+    """A picture with measured depth that is not cut out, to find the object in it."""
+
+    image_path: Source
+    depth_path: Source
+    known: cameras.Camera | None
+    depth_unit: float | None
+    box: tuple[int, int, int, int] | None
+    tag: int
+
+    def object_alpha(
+        self, rgb: UInt8[np.ndarray, "H W 3"]
+    ) -> UInt8[np.ndarray, "H W"] | None:
+        """Coverage of what stands on the plane of the scene; None without one."""
+        shape = rgb.shape[:2]
+        depth = depth_maps.load_depth(self.depth_path, self.depth_unit)
+        depth = _with_picture(depth, self.depth_path, self.image_path, shape, self.tag)
+        matrix = _matrix(self.known, shape, self.tag)
+        found = foreground.object_mask(depth, np.asarray(matrix), self.box)
+        if found is None:
+            return None
+        rows, columns = np.nonzero(found)
+        logger.warning(
+            "%s is not cut out: what stands on the plane of the scene is taken for the "
+            "object, pixels %d,%d,%d,%d (left, top, right, bottom). --box says where "
+            "another one is; a mask is better.",
+            self.image_path,
+            *(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1),
+        )
+        return np.where(found, np.uint8(255), np.uint8(0))
 
 
 def distance_and_size(view: View) -> tuple[float, float]:

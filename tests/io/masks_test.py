@@ -104,3 +104,16 @@ def test_parts_of_an_object_are_no_specks():
     coverage[4:40, 4:40] = 255
     coverage[50:60, 50:60] = 255
     assert masks.without_specks(coverage, "m") is coverage
+
+
+@pytest.mark.parametrize(
+    "box", [(1, 2, 3), ("a", 1, 2, 3), (5, 0, 5, 9), (-1, 0, 2, 2)]
+)
+def test_boxes_that_are_none(box):
+    with pytest.raises(InputError, match="expected left,top,right,bottom in pixels"):
+        masks.parse_box(box)
+
+
+def test_boxes():
+    assert masks.parse_box(["1", "2", "30", "40"]) == (1, 2, 30, 40)
+    assert masks.parse_box(None) is None

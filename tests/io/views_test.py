@@ -6,6 +6,7 @@ from PIL import Image
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, object_crop
 from pixel2mesh_jax.io import cameras, limits, masks, views
+from pixel2mesh_jax.io.in_memory import InMemory
 from pixel2mesh_jax.structures import View
 
 
@@ -252,3 +253,45 @@ def test_a_ground_that_is_nearer_than_the_object_is_doubted(files, caplog, inver
     np.save(files / "depth.npy", (1 / depth if inverse else depth).astype(np.float32))
     views.load_view(files / "a.png", files / "depth.npy", mask_path=files / "mask.png")
     assert ("is nearer than it" in caplog.text) == inverse
+
+
+def table_scene(height=48, width=64):
+    """Grey colours; depth of a tilted plane and of a block that stands on it."""
+    lens = camera.pinhole(80, (width - 1) / 2, (height - 1) / 2)
+    rows = np.arange(height)[:, None] - (height - 1) / 2
+    plane = (0.5 / (0.7 + rows / 80 * 0.7)).astype(np.float32)  # y + z = const.
+    depth = np.tile(plane, (1, width))
+    depth[16:32, 24:40] = plane[31]  # upright, down to its foot
+    rgb = np.full((height, width, 3), 90, np.uint8)
+    return rgb, depth, lens
+
+
+def test_what_stands_on_a_table_is_cut_out_by_its_depth(caplog):
+    rgb, depth, lens = table_scene()
+    image, distances = InMemory("image", rgb), InMemory("depth", depth)
+    view = views.load_view(image, distances, lens)
+    inside = np.zeros(depth.shape, bool)
+    inside[16:32, 24:40] = True
+    found = view.rgba[..., 3] > 0
+    assert (found & inside).sum() / (found | inside).sum() > 0.8
+    assert not view.depth[~found].any()
+    assert "image is not cut out: what stands on the plane" in caplog.text
+    again = views.load_capture(image, distances, lens, box=(20, 10, 44, 34)).view
+    assert_allclose(again.rgba, view.rgba)
+
+
+def test_white_ground_comes_before_depth(caplog):
+    rgb, depth, lens = table_scene()
+    rgb[:] = 255
+    rgb[20:30, 30:50] = 0
+    view = views.load_view(InMemory("image", rgb), InMemory("depth", depth), lens)
+    assert (view.rgba[..., 3] > 0).sum() == 200
+    assert not caplog.text
+
+
+def test_without_a_plane_the_whole_picture_is_the_object(caplog):
+    rgb, depth, lens = table_scene()
+    depth[:] = np.random.default_rng(0).uniform(0.3, 3, depth.shape)
+    view = views.load_view(InMemory("image", rgb), InMemory("depth", depth), lens)
+    assert (view.rgba[..., 3] == 255).all()
+    assert "the whole picture is taken for the object" in caplog.text
