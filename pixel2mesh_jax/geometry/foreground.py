@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import ndimage, sparse
+from scipy import ndimage
+
+from pixel2mesh_jax.geometry import depth_parts
 
 # Depth sensors at arm's length are wrong by about this part of the distance.
 NOISE = 0.006
@@ -20,10 +22,6 @@ MAX_POINTS = 4000
 # part of the other ones below it.
 LEAST_ON_PLANE = 0.15
 MOST_BELOW = 0.1
-# Neighbouring pixels belong together if their depths differ by less than this part, or
-# by less than on a surface of this slope (tangent of 76 degrees) to the image.
-JUMP = 0.01
-STEEPEST = 4.0
 # A depth map is cut out if this part of the pixels at its border is missing.
 CUT_OUT_BORDER = 0.95
 # An object has at least this part of the pixels that are looked at.
@@ -58,7 +56,7 @@ def object_mask(
       map that is cut out itself is the object.
     """
     points = unprojected(depth, intrinsics)
-    valid = depth > 0
+    valid, focal = depth > 0, float(min(intrinsics[0, 0], intrinsics[1, 1]))
     if box is None and valid.any() and _is_cut_out(valid):
         return ndimage.binary_fill_holes(valid)
     plane = supporting_plane(points[valid])
@@ -71,7 +69,7 @@ def object_mask(
         inside = np.zeros_like(above)
         inside[max(top, 0) : bottom, max(left, 0) : right] = True
         above &= inside
-    piece = _best_piece(_pieces(above, depth, _jump(intrinsics)), box)
+    piece = _best_piece(depth_parts.label(above, depth, focal), box)
     return None if piece is None else ndimage.binary_fill_holes(piece)
 
 
@@ -134,31 +132,6 @@ def _fitted(points):
 def _is_cut_out(valid):
     border = np.concatenate([valid[0], valid[-1], valid[:, 0], valid[:, -1]])
     return np.mean(~border) >= CUT_OUT_BORDER
-
-
-def _jump(intrinsics):
-    """Depth difference of neighbours that parts them, as a part of the depth."""
-    return max(JUMP, STEEPEST / min(intrinsics[0, 0], intrinsics[1, 1]))
-
-
-def _pieces(mask, depth, jump):
-    """Labels from 1 of the connected parts, 0 elsewhere."""
-    numbers = np.arange(mask.size).reshape(mask.shape)
-    links = []
-    for first, second in (
-        (np.s_[:, :-1], np.s_[:, 1:]),
-        (np.s_[:-1], np.s_[1:]),
-    ):
-        near = np.minimum(depth[first], depth[second])
-        joined = mask[first] & mask[second]
-        joined &= np.abs(depth[first] - depth[second]) < jump * near
-        links.append(np.stack([numbers[first][joined], numbers[second][joined]]))
-    rows, columns = np.concatenate(links, axis=1)
-    graph = sparse.coo_array(
-        (np.ones(len(rows), bool), (rows, columns)), [mask.size] * 2
-    )
-    labels = sparse.csgraph.connected_components(graph, directed=False)[1]
-    return np.where(mask, labels.reshape(mask.shape) + 1, 0)
 
 
 def _best_piece(labels, box):

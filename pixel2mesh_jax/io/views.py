@@ -14,6 +14,7 @@ from scipy import ndimage
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, foreground, object_crop
 from pixel2mesh_jax.geometry.depth import depth_from_relative
+from pixel2mesh_jax.geometry.flying_pixels import flying_pixels
 from pixel2mesh_jax.io import (
     cameras,
     depth_maps,
@@ -135,7 +136,8 @@ def load_capture(
     elif depth_path is not None:
         stated = None if known is None else known.depth_unit
         unit = stated if depth_unit is None else depth_unit
-        depth, unit = _measured_depth(image_path, depth_path, rgba, unit, tag)
+        focal = float(min(matrix[0, 0], matrix[1, 1]))
+        depth, unit = _measured_depth(image_path, depth_path, rgba, unit, tag, focal)
         if depth_unit is None and stated is not None:
             depth, unit = _believable(depth, unit, depth_path, rgba, matrix)
     if tag != exif.UPRIGHT and not (depth_path is mask_path is intrinsics is None):
@@ -313,13 +315,18 @@ def _masked(image_path, mask_path, label, tag):
     return np.concatenate([rgba[..., :3], mask[..., None]], axis=-1)
 
 
-def _measured_depth(image_path, depth_path, rgba, unit, tag):
+def _measured_depth(image_path, depth_path, rgba, unit, tag, focal):
     depth, unit = depth_maps.read_depth(depth_path, unit)
     depth = _with_picture(depth, depth_path, image_path, rgba.shape[:2], tag)
-    _warn_of_nearer_ground(depth, rgba[..., 3] >= images.OPAQUE_LEVEL, depth_path)
+    inside = rgba[..., 3] >= images.OPAQUE_LEVEL
+    _warn_of_nearer_ground(depth, inside, depth_path)
+    wrong = flying_pixels(depth, rgba[..., 3] > 0, focal)
     depth = np.where(rgba[..., 3] > 0, depth, np.float32(0))
-    if not (depth[rgba[..., 3] >= images.OPAQUE_LEVEL]).any():
+    if not depth[inside].any():
         raise InputError(f"{depth_path}: no depth on the object, only beside it")
+    if wrong.any() and depth[inside & ~wrong].any():
+        depth = np.where(wrong, np.float32(0), depth)
+        logger.info("%s: %d flying pixels are left out", depth_path, wrong.sum())
     return depth, unit
 
 
