@@ -238,13 +238,6 @@ def flip_intrinsics(
     return mirror @ intrinsics @ unmirror
 
 
-def opengl_from_opencv(
-    points: Float[Array, "*batch V 3"],
-) -> Float[Array, "*batch V 3"]:
-    """Camera-frame points from the OpenCV frame (+x right, +y down, +z forward)."""
-    return points * np.array([1, -1, -1], points.dtype)
-
-
 def opengl_from_pytorch3d(
     points: Float[Array, "*batch V 3"],
 ) -> Float[Array, "*batch V 3"]:

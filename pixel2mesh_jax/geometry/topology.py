@@ -83,11 +83,6 @@ def subdivide(topology: MeshTopology) -> MeshTopology:
     return make_topology(np.concatenate([np.stack(face, axis=1) for face in split]))
 
 
-def euler_characteristic(topology: MeshTopology) -> int:
-    """V - E + F: 2 for a sphere, 0 for a torus."""
-    return len(topology.neighbors) - len(topology.edges) + len(topology.faces)
-
-
 def is_watertight(faces: Int[np.ndarray, "F 3"]) -> bool:
     """Every edge belongs to two faces that run along it in opposite directions."""
     directed = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
