@@ -131,7 +131,10 @@ def _one_rings(edges, num_vertices):
 
 
 def _chebyshev(edges, neighbors, mask):
-    """Entries of T1 = 2 / lmax (I - D^-1/2 A D^-1/2) - I (FACTS 0.1)."""
+    """Entries of T1 = 2 / lmax (I - D^-1/2 A D^-1/2) - I.
+
+    Defferrard et al., Convolutional Neural Networks on Graphs, 2016: order 1.
+    """
     scale = 1 / np.sqrt(mask.sum(axis=1, dtype=np.float64))
     largest = _largest_eigenvalue(normalized_laplacian(edges, len(scale)))
     weights = -(2 / largest) * mask * scale[:, None] * scale[neighbors]

@@ -37,7 +37,7 @@ def test_matches_a_sum_over_all_cells():
 
 
 def test_cell_centres_have_the_value_of_the_cell():
-    # The released TensorFlow code gives 0 here (FACTS 0.9).
+    # The released TensorFlow code gives 0 here, see the table in geometry/pooling.py.
     v, u = np.mgrid[:5, :7]
     uv = np.stack([u.ravel(), v.ravel()], axis=1).astype(np.float32)
     np.testing.assert_allclose(

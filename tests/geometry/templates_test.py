@@ -79,8 +79,7 @@ def test_other_sizes(num_vertices):
     assert len(level.faces) == 2 * num_vertices - 4
 
 
-# The icosphere of Mesh R-CNN and of paper 001.
-
+# The icosphere of Mesh R-CNN and of Pixel2Mesh2.
 ICO_COUNTS = [(162, 480, 320), (642, 1920, 1280), (2562, 7680, 5120)]
 
 
