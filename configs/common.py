@@ -23,6 +23,8 @@ def experiment(method: str, inputs: tuple[str, ...]) -> ml_collections.ConfigDic
     config.method = method
     config.inputs = inputs
     config.distributed = False  # True: one of several processes, processes.py
+    config.deterministic = False  # True: a GPU repeats a training to the bit, slower
+    config.matmul_precision = "default"  # of training/numerics.py; of float32
 
     # Data
     config.dataset = "procedural_shapes"
