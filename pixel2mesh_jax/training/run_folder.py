@@ -50,7 +50,7 @@ FREE_IN_TRAINING = (
     "eval.protocol",
 )
 # Settings that came later, with what runs do that are older.
-ADDED = numerics.DEFAULTS
+ADDED = {**numerics.DEFAULTS, "optimizer.groups": ()}
 # Schedules of the learning rate that do not depend on the length of the run.
 ENDLESS_SCHEDULES = ("constant", "steps")
 
