@@ -53,7 +53,7 @@ TABLES = {
         "full",
         "blocks_4",
     ),
-    "Paper 003: autoencoder": ("full", "autoencoder"),
+    "From Pixel to Mesh: autoencoder": ("full", "autoencoder"),
 }
 CONVERGENCE = "Convergence: mean chamfer term in each part of the training"
 NUM_PARTS = 4  # of a training

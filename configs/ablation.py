@@ -12,7 +12,8 @@ A name, or several with commas between them; `full` changes nothing.
     no_move         displacement term, which the released code has and the paper has not
     blocks_1 .. 4   Figure 6: number of deformation stages, 156 to 9858 vertices
     rgbd            depth as a fourth input channel
-    autoencoder     paper 003: also reconstructs its input, in the first 200 steps
+    autoencoder     also reconstructs its input, in the first 200 steps (Zhao and
+                    Clivio, see `rgb_autoencoder.py`)
     full_size       the published widths and resolution instead of the tiny ones
 
     python -m data_pipelines.build procedural_shapes --data_dir data
@@ -29,7 +30,8 @@ import itertools
 from configs import common
 from pixel2mesh_jax.errors import InputError
 
-# Paper 003 weighs chamfer distance and reconstruction 100 : 1e-4; chamfer is 3000 here.
+# Zhao and Clivio weigh chamfer distance and reconstruction 100 : 1e-4; chamfer is 3000
+# here.
 RECONSTRUCTION = 3e-3
 # Name -> setting -> value.
 CHANGES = {

@@ -23,6 +23,8 @@ def experiment(method: str, inputs: tuple[str, ...]) -> ml_collections.ConfigDic
     config.method = method
     config.inputs = inputs
     config.distributed = False  # True: one of several processes, processes.py
+    config.deterministic = False  # True: a GPU repeats a training to the bit, slower
+    config.matmul_precision = "default"  # of training/numerics.py; of float32
 
     # Data
     config.dataset = "procedural_shapes"
@@ -56,6 +58,7 @@ def experiment(method: str, inputs: tuple[str, ...]) -> ml_collections.ConfigDic
     config.optimizer.b1 = 0.9
     config.optimizer.b2 = 0.999
     config.optimizer.weight_decay = 0.0  # of matrices, apart from the gradient
+    config.optimizer.groups = ()  # other rates by name, training/parameter_groups.py
     config.optimizer.average_decay = 0.0  # of an average of the parameters; 0: none
 
     # Evaluation

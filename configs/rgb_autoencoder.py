@@ -1,5 +1,6 @@
-r"""Pixel2Mesh with an image autoencoder (paper 003), colour in.
+r"""Pixel2Mesh with an image autoencoder, colour in.
 
+T. Zhao and O. Clivio, From Pixel to Mesh, project of RecVis 2018, M2 MVA (slides).
 A U-Net decoder draws the picture again from the feature maps of the 18-convolution
 encoder, as a warm start: in the first epoch the network minimises image loss and mesh
 loss, then the mesh loss only, and the decoder is left out of the program. Its losses:
@@ -37,7 +38,7 @@ def get_config(variant=""):
 
 
 def autoencoder(inputs):
-    """Paper 003 for the given input channels, all of which are reconstructed."""
+    """For the given input channels, all of which are reconstructed."""
     config = common.pixel2mesh(inputs=inputs)
     config.model.hidden_features = 192
     config.model.last_features = 192

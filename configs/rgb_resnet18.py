@@ -1,4 +1,4 @@
-r"""Pixel2Mesh2 (paper 001) made to work: ResNet-18 and an icosphere.
+r"""Pixel2Mesh2 (P. Heile, Indiana University) made to work: ResNet-18, an icosphere.
 
 A sphere of 162 vertices, flattened along z, grows to 642 and 2562. Every stage sees one
 scale of the image through a linear projection (1/16 to 128, then twice 1/32 to 256
@@ -19,7 +19,7 @@ from end to end, in batches. Other differences, all of them settings:
   loss.normal  the sign of the true normals does not matter; in its data it is random.
   model.sees_coordinates  published: False, where the front and the back of the sphere
       look alike.
-Paper 001 gives no comparable scores; this size has not been trained here. `:tiny` is
+Its paper gives no comparable scores; this size has not been trained here. `:tiny` is
 for two CPU cores.
 
     python -m pixel2mesh_jax.main --config configs/rgb_resnet18.py:tiny \

@@ -1,4 +1,4 @@
-r"""Pixel2Mesh with an image autoencoder (paper 003), colour and depth in.
+r"""Pixel2Mesh with an image autoencoder, colour and depth in.
 
 As `rgb_autoencoder.py`, with a fourth input channel that the decoder draws as well: the
 disparity over the object, with the same loss and weight as the colours.

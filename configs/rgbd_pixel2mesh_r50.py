@@ -1,9 +1,9 @@
-r"""RGB-D Pixel2Mesh of paper 000: what "Depth-Aware Pixel2Mesh" actually trained.
+r"""What Depth-Aware Pixel2Mesh (Manvi, Jolly, Quevedo, Stanford) actually trained.
 
 Not the network of Pixel2Mesh, but the `Pixel2MeshHead` of the ShapeNet model of Mesh
 R-CNN: a ResNet-50 whose first layer sees four channels, a sphere of 162 vertices, three
 refinement stages with unpooling to 642 and 2562, its losses, Adam at 1e-4, 137 pixels,
-no augmentation, four epochs of 24,949 steps of 32 views. Paper 000 reports a chamfer
+no augmentation, four epochs of 24,949 steps of 32 views. It reports a chamfer
 distance of 4.9 from colour and 3.7 with depth, in units that it does not state.
 
     python -m pixel2mesh_jax.main --config configs/rgbd_pixel2mesh_r50.py \

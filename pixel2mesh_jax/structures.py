@@ -120,7 +120,7 @@ class MeshTopology(NamedTuple):
       incident_edges: the edges that touch a vertex, rows of `edges`.
       incident_signs: +1 if the vertex is `edges[e, 0]`, -1 if it is `edges[e, 1]`,
         0 for padding.
-      chebyshev_weights: off-diagonal entries of the scaled Laplacian T1 (FACTS 0.1).
+      chebyshev_weights: off-diagonal entries of the scaled Laplacian T1.
       chebyshev_diagonal: its diagonal.
     """
 

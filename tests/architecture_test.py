@@ -10,6 +10,7 @@ one place.
 """
 
 import ast
+import functools
 import pathlib
 from collections.abc import Iterator
 
@@ -96,7 +97,8 @@ def name_of(path: pathlib.Path) -> str:
     return path.relative_to(REPOSITORY).as_posix()
 
 
-def imports(path: pathlib.Path) -> set[str]:
+@functools.cache
+def imports(path: pathlib.Path) -> frozenset[str]:
     """Dotted names of everything that a file imports, anywhere in it."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -105,7 +107,7 @@ def imports(path: pathlib.Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name_of(path)} uses a relative import"
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
 def part(dotted: str) -> str | None:

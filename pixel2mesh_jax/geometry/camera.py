@@ -27,14 +27,15 @@ from pixel2mesh_jax.structures import Array
 R2N2_FOCAL_PER_PIXEL = 35 / 32
 # Pixel2Mesh shrinks a model of unit diagonal by 0.57 = 1 / 1.75, where 1.75 is
 # `MAX_CAMERA_DIST` of 3D-R2N2, and uses the distance ratio of the R2N2 metadata as the
-# distance in metres (FACTS 0.7).
+# distance in metres; nywang16/Pixel2Mesh, GenerateData.
 P2M_SCALE = 0.57
 # Ranges of `rendering_metadata.txt`: degrees, degrees, ratio of the largest distance.
 R2N2_AZIMUTH = (0.0, 360.0)
 R2N2_ELEVATION = (25.0, 30.0)
 R2N2_DISTANCE_RATIO = (0.65, 0.95)
 # Mesh R-CNN: clip planes of its projection, and the least distance of a point from the
-# plane of the camera; metres of a model of unit diagonal (FACTS 1.6).
+# plane of the camera; metres of a model of unit diagonal.
+# facebookresearch/meshrcnn, shapenet/utils/coords.py.
 NDC_NEAR, NDC_FAR = 0.1, 100.0
 NDC_MIN_DEPTH = 0.1
 # Least distance in metres that a projection divides by.
@@ -175,7 +176,7 @@ def camera_from_object(
       elevation: degrees above the xz plane, inside (-90, 90).
       distance: from the origin, in the unit of the object frame.
 
-    Source: nywang16/Pixel2Mesh, GenerateData (FACTS 1.2.7).
+    Source: nywang16/Pixel2Mesh, GenerateData/generate_data.py.
     """
     a, e = np.radians(azimuth), np.radians(elevation)
     backward = np.array([np.cos(e) * np.cos(a), np.sin(e), np.cos(e) * np.sin(a)])
@@ -195,7 +196,7 @@ def camera_from_r2n2_metadata(
 
     The distance ratio is taken for metres, as Pixel2Mesh does. 3D-R2N2 rendered models
     of unit diagonal from 1.75 times the ratio; at 0.57 of that size, this is 0.25 % too
-    far, a tenth of a pixel at the border of an object (FACTS 0.7).
+    far, a tenth of a pixel at the border of an object.
 
     Args:
       row: azimuth and elevation in degrees, in-plane rotation (0 in all published
@@ -236,13 +237,6 @@ def flip_intrinsics(
     mirror = np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1]], np.float32)
     unmirror = np.diag(np.array([-1, 1, 1], np.float32))
     return mirror @ intrinsics @ unmirror
-
-
-def opengl_from_opencv(
-    points: Float[Array, "*batch V 3"],
-) -> Float[Array, "*batch V 3"]:
-    """Camera-frame points from the OpenCV frame (+x right, +y down, +z forward)."""
-    return points * np.array([1, -1, -1], points.dtype)
 
 
 def opengl_from_pytorch3d(

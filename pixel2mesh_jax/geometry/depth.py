@@ -12,14 +12,10 @@ which puts r = 1 at the front of the template and r = 0 at its back. `disparity`
 it exactly, whatever a and b: there the two kinds of depth look alike.
 """
 
-from typing import NamedTuple
-
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.structures import Array
 
 # Origin and unit of the `metric` encoding: centre and largest half axis of the
@@ -36,17 +32,6 @@ RELATIVE_SLOPE = 1 / NEAREST - 1 / FARTHEST
 COVERED = 0.5
 # An object whose inverse depths differ by less than this part of them is flat.
 FLAT = 1e-6
-# Reweighting of `least_absolute`: repetitions, and the residual, as a part of the
-# largest inverse depth, below which a pixel gains no more weight.
-REPETITIONS = 50
-SMALLEST_RESIDUAL = 1e-5
-
-
-class ScaleShift(NamedTuple):
-    """A straight line, `scale * prediction + shift`."""
-
-    scale: Float[Array, ""]
-    shift: Float[Array, ""]
 
 
 def object_pixels(
@@ -127,80 +112,3 @@ def depth_from_relative(
     """
     metres = 1 / (RELATIVE_OFFSET + RELATIVE_SLOPE * relative)
     return jnp.where(mask >= COVERED, metres, 0.0)
-
-
-def align_scale_shift(
-    prediction: Float[Array, "H W"],
-    reference: Float[Array, "H W"],
-    mask: Float[Array, "H W"],
-    method: str = "least_squares",
-) -> ScaleShift:
-    """Scale and shift that turn a relative inverse depth into a metric one.
-
-    Solves `scale * prediction + shift = 1 / reference` over the object pixels that have
-    a reference. MiDaS (Ranftl et al. 2020, equation 4) aligns by least squares; there
-    one wrong pixel moves the result. `least_absolute` minimises the sum of absolute
-    residuals by reweighted least squares, and stands a third of wrong pixels.
-
-    Args:
-      prediction: relative inverse depth, any scale and shift.
-      reference: metres along the optical axis, 0 = missing.
-      mask: object coverage in [0, 1].
-      method: one of `ALIGNMENTS`.
-
-    Returns:
-      Per metre. If the prediction is constant, scale 0 and the best constant as shift;
-      without any valid pixel, both are 0.
-
-    Raises:
-      InputError: unknown method.
-    """
-    if method not in ALIGNMENTS:
-        valid = ", ".join(ALIGNMENTS)
-        raise InputError(f"unknown alignment {method!r}; valid: {valid}")
-    valid = object_pixels(reference, mask)
-    inverse = 1 / jnp.where(valid, reference, 1.0)
-    seen = jnp.where(valid, prediction, 0.0)
-    return ALIGNMENTS[method](seen, inverse, valid.astype(inverse.dtype))
-
-
-def least_squares(
-    prediction: Float[Array, "H W"],
-    target: Float[Array, "H W"],
-    weight: Float[Array, "H W"],
-) -> ScaleShift:
-    """The line through (prediction, target) of least weighted squared residuals."""
-    weight = weight / _nonzero(jnp.sum(weight))
-    center = jnp.sum(weight * prediction)
-    middle = jnp.sum(weight * target)
-    spread = prediction - center
-    variance = jnp.sum(weight * spread**2)
-    size = jnp.sum(weight * prediction**2)
-    scale = jnp.sum(weight * spread * (target - middle))
-    scale = jnp.where(variance > FLAT**2 * size, scale / _nonzero(variance), 0.0)
-    return ScaleShift(scale, middle - scale * center)
-
-
-def least_absolute(
-    prediction: Float[Array, "H W"],
-    target: Float[Array, "H W"],
-    weight: Float[Array, "H W"],
-) -> ScaleShift:
-    """The line of least weighted absolute residuals; for a constant, the median."""
-    smallest = SMALLEST_RESIDUAL * jnp.max(jnp.abs(target) * weight)
-
-    def refine(_, line):
-        residual = jnp.abs(line.scale * prediction + line.shift - target)
-        reweighted = weight / jnp.maximum(residual, _nonzero(smallest))
-        return least_squares(prediction, target, reweighted)
-
-    first = least_squares(prediction, target, weight)
-    return jax.lax.fori_loop(0, REPETITIONS, refine, first)
-
-
-ALIGNMENTS = {"least_squares": least_squares, "least_absolute": least_absolute}
-
-
-def _nonzero(value):
-    """A denominator; 1 in place of 0, where the numerator is 0 as well."""
-    return jnp.where(value > 0, value, 1.0)

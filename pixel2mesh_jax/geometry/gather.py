@@ -3,7 +3,7 @@
 A sparse matrix with few entries per row is two tables, `indices` and `weights`. Its
 transpose is again such a pair, known when the mesh is built, so the backward pass is a
 gather too. XLA would differentiate the gather into a scatter, which on a CPU is ten to
-fifty times slower (FACTS 4.4).
+fifty times slower (`python -m benchmarks.run aggregation`).
 """
 
 import jax

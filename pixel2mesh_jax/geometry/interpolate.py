@@ -161,22 +161,3 @@ def sample(feature_map: Float[Array, "H W C"], at: Corners) -> Float[Array, "N C
     """Values of one map at N positions; differentiable in both."""
     feature_map = jnp.asarray(feature_map)
     return weigh(feature_map.reshape(-1, feature_map.shape[-1]), at)
-
-
-def sample_nearest(
-    feature_map: Float[Array, "H W C"], uv: Float[Array, "N 2"]
-) -> Float[Array, "N C"]:
-    """Values of the cells nearest to (u, v), clamped to the border cells."""
-    height, width, _ = feature_map.shape
-    limit = jnp.array([width - 1, height - 1])
-    u, v = jnp.clip(jnp.round(uv).astype(jnp.int32), 0, limit[None]).T
-    return feature_map[v, u]
-
-
-def reflect(
-    uv: Float[Array, "N 2"], low: Float[Array, "2"], high: Float[Array, "2"]
-) -> Float[Array, "N 2"]:
-    """Positions mirrored at `low` and `high` (per axis) until they lie between them."""
-    span = (high - low)[None]
-    distance = jnp.abs(uv - low[None]) % (2 * span)
-    return low[None] + jnp.minimum(distance, 2 * span - distance)

@@ -5,7 +5,7 @@ its block are kept, elementwise over `a`, and the best of that block is looked u
 end. Against `argmin` over the full distance matrix this was over 20 times faster on
 a 2-core CPU (batch 4, 2466 x 3000), and its largest temporary is one block of `b` for
 every point of `a`. Differences are formed directly: the expanded form
-|a|^2 + |b|^2 - 2ab picks wrong neighbours in float32 (ARCHITECTURE decision 10).
+|a|^2 + |b|^2 - 2ab picks wrong neighbours in float32.
 """
 
 import functools
@@ -47,33 +47,6 @@ def nearest_index(a: Float[Array, "N D"], b: Float[Array, "M D"]) -> Int[Array, 
     return found.astype(jnp.int32)
 
 
-def nearest_indices(
-    a: Float[Array, "N D"], b: Float[Array, "M D"], count: int
-) -> Int[Array, "count N"]:
-    """Rows of `b` that are nearest to each row of `a`, in order of their distance.
-
-    Of equals the first comes first. Not differentiable, as `nearest_index`.
-
-    Args:
-      a: points.
-      b: points, at least `count` of them.
-      count: static and small; the work grows with it.
-    """
-    a, b = jax.lax.stop_gradient((jnp.asarray(a), jnp.asarray(b)))
-    blocks = _split(b)
-    columns = tuple(a.T)
-
-    def visit(i, best):
-        for k, point in enumerate(blocks[i]):
-            index = i * blocks.shape[1] + k
-            best = _inserted(best, _squared_distance(columns, point), index)
-        return best
-
-    nothing = jnp.full(len(a), jnp.inf, a.dtype), jnp.zeros(len(a), jnp.int32)
-    best = jax.lax.fori_loop(0, len(blocks), visit, (nothing,) * count)
-    return jnp.stack([index for _, index in best])
-
-
 def _smaller(x, y):
     """The minimum where there is no NaN, in one instruction."""
     return jax.lax.select(x < y, x, y)
@@ -85,19 +58,6 @@ def _split(b):
     missing = -len(b) % size
     filled = jnp.pad(b, ((0, missing), (0, 0)), constant_values=jnp.inf)
     return filled.reshape(-1, size, b.shape[1])
-
-
-def _inserted(best, distance, index):
-    """The sorted (distance, index) pairs with one more, without the last."""
-    found = []
-    for other, other_index in best:
-        closer = distance < other
-        found.append(
-            (jnp.where(closer, distance, other), jnp.where(closer, index, other_index))
-        )
-        distance = jnp.where(closer, other, distance)
-        index = jnp.where(closer, other_index, index)
-    return tuple(found)
 
 
 def _squared_distance(columns, point):

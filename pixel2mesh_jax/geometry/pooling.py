@@ -10,7 +10,7 @@ p2m_torch       clip(u, 0, I-1) S / (I-1) - 0.5   half the border   mirrored
 p2m_tf          clip(u S / I, 0, S-1)             0                 mirrored
 
 `half_pixel` is the convention of this project. The others compute what published
-weights were trained with (FACTS 1.2.4):
+weights were trained with:
 
 `align_corners`: noahcao/Pixel2Mesh on PyTorch 1.1, for which it was written.
 `p2m_torch`: the same program on PyTorch 1.3 and later, where the default of

@@ -38,19 +38,6 @@ def vertex_normals(
     return _safe_unit(jnp.zeros_like(vertices).at[faces].add(vectors[:, None, :]))
 
 
-def corner_cotangents(
-    vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]
-) -> Float[Array, "F 3"]:
-    """Cotangents of the angles of every face; 0 where its area is zero."""
-    xp = vertices.__array_namespace__()
-    corners = xp.stack(_corners(vertices, faces))
-    to_next = xp.roll(corners, -1, axis=0) - corners
-    to_previous = xp.roll(corners, 1, axis=0) - corners
-    sine = safe_norm(_area_vectors(vertices, faces))[None]  # times both edges
-    cosine = xp.sum(to_next * to_previous, axis=-1)
-    return xp.where(sine > 0, cosine / xp.where(sine > 0, sine, 1), 0).T
-
-
 def safe_norm(vectors: Float[Array, "*batch D"]) -> Float[Array, "*batch"]:
     """Lengths; 0 with gradient 0 for the zero vector."""
     xp = vectors.__array_namespace__()

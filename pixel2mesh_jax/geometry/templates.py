@@ -11,8 +11,8 @@ from pixel2mesh_jax.geometry import topology
 from pixel2mesh_jax.geometry.camera import P2M_SCALE
 from pixel2mesh_jax.structures import MeshTopology, Template
 
-# Measured from `info_ellipsoid.dat` of the released Pixel2Mesh (FACTS 0.2): half axes
-# in x, y, z and the centre, in metres, camera frame.
+# Measured from `info_ellipsoid.dat` of nywang16/Pixel2Mesh (its paper has others): half
+# axes in x, y, z and the centre, in metres, camera frame.
 ELLIPSOID_RADII = (0.2798, 0.1978, 0.1979)
 ELLIPSOID_CENTER = (0.0, 0.0, -0.8)
 ELLIPSOID_VERTICES = 156
@@ -21,12 +21,11 @@ NUM_LEVELS = 3
 ICOSPHERE_RADIUS = 0.2
 ICOSPHERE_SUBDIVISIONS = 2  # 162 vertices
 # Mesh R-CNN starts from a sphere around the camera, of radius 1 where the bounding-box
-# diagonal of an object is 1 (FACTS 1.6).
+# diagonal of an object is 1: `ico_sphere` in shapenet/modeling/heads/mesh_head.py.
 CAMERA_SPHERE_RADIUS = P2M_SCALE
 CAMERA = (0.0, 0.0, 0.0)
 SPHERE = (1.0, 1.0, 1.0)
-# peterjheile/Pixel2Mesh2: the sphere that paper 001 deforms is flat along z
-# (FACTS 1.3).
+# peterjheile/Pixel2Mesh2: the sphere that it deforms is flat along z.
 FLATTENED = (1.0, 1.0, 0.8)
 
 

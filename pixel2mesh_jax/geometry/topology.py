@@ -83,11 +83,6 @@ def subdivide(topology: MeshTopology) -> MeshTopology:
     return make_topology(np.concatenate([np.stack(face, axis=1) for face in split]))
 
 
-def euler_characteristic(topology: MeshTopology) -> int:
-    """V - E + F: 2 for a sphere, 0 for a torus."""
-    return len(topology.neighbors) - len(topology.edges) + len(topology.faces)
-
-
 def is_watertight(faces: Int[np.ndarray, "F 3"]) -> bool:
     """Every edge belongs to two faces that run along it in opposite directions."""
     directed = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
@@ -136,7 +131,10 @@ def _one_rings(edges, num_vertices):
 
 
 def _chebyshev(edges, neighbors, mask):
-    """Entries of T1 = 2 / lmax (I - D^-1/2 A D^-1/2) - I (FACTS 0.1)."""
+    """Entries of T1 = 2 / lmax (I - D^-1/2 A D^-1/2) - I.
+
+    Defferrard et al., Convolutional Neural Networks on Graphs, 2016: order 1.
+    """
     scale = 1 / np.sqrt(mask.sum(axis=1, dtype=np.float64))
     largest = _largest_eigenvalue(normalized_laplacian(edges, len(scale)))
     weights = -(2 / largest) * mask * scale[:, None] * scale[neighbors]

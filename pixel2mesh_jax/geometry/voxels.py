@@ -11,7 +11,7 @@ centres of the outer voxels lie on the borders of the volume:
 
 The functions accept numpy and JAX arrays and return what they were given.
 Source: facebookresearch/meshrcnn, shapenet/utils/coords.py, which writes the same with
-a projection matrix whose depth is linear in inverse depth (FACTS 1.6).
+a projection matrix whose depth is linear in inverse depth.
 """
 
 from jaxtyping import Float

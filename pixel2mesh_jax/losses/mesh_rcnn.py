@@ -1,6 +1,6 @@
 """The objective of Mesh R-CNN: points drawn from the predicted surface are compared.
 
-Source: facebookresearch/meshrcnn, shapenet/modeling/heads/mesh_loss.py (FACTS 1.6). Its
+Source: facebookresearch/meshrcnn, shapenet/modeling/heads/mesh_loss.py. Its
 squared distances are in a frame where an object has unit diagonal, ours in one where
 the diagonal is 0.57: the same mesh has 0.57^2 = 0.325 times the loss. Chamfer distance
 and edge length shrink alike, so their balance is the published one.

@@ -23,7 +23,7 @@ from pixel2mesh_jax.structures import Batch, Mesh, Outputs
 class Pixel2MeshWeights(NamedTuple):
     """Weights of the Pixel2Mesh losses; the defaults are those of the TensorFlow code.
 
-    Source: nywang16/Pixel2Mesh p2m/losses.py and p2m/models.py (FACTS 1.2.5). Every
+    Source: nywang16/Pixel2Mesh p2m/losses.py and p2m/models.py. Every
     `_stages` is a factor per stage; one that is shorter than the cascade repeats its
     last value.
 

@@ -1,4 +1,4 @@
-"""The objective of Pixel2Mesh2 (paper 001)."""
+"""The objective of Pixel2Mesh2 (P. Heile, Indiana University)."""
 
 import functools
 

@@ -2,7 +2,8 @@
 
 Weights, sums over stages and the mean over the batch are in the objectives. Squared
 lengths are in square metres. Where the paper and the released code differ the code is
-followed and the difference is said (FACTS 1.2.5).
+followed and the difference is said. Paper: Wang et al., Pixel2Mesh, ECCV 2018,
+section 3.4; code: nywang16/Pixel2Mesh, p2m/losses.py.
 """
 
 import jax
@@ -43,21 +44,10 @@ def edge_length(
 
     With `count_self_loops` the mean runs over the rows of the released file, which
     list both directions of every edge and each vertex as an edge to itself; their zero
-    lengths scale the true mean by 0.856 (FACTS 0.5).
+    lengths scale the true mean by 2E / (2E + V), 0.856 for 156 vertices.
     """
     squared = jnp.sum(gather.edge_vectors(vertices, topology) ** 2, axis=-1)
     return 2 * jnp.sum(squared) / _num_edge_rows(topology, count_self_loops)
-
-
-def edge_deviation(
-    vertices: Float[Array, "V 3"], topology: MeshTopology, target: float | int
-) -> Float[Array, ""]:
-    """Mean squared difference between the edge lengths and a target length, metres.
-
-    PyTorch3D's `mesh_edge_loss`; with a target of 0 it is `edge_length`.
-    """
-    lengths = surface.safe_norm(gather.edge_vectors(vertices, topology))
-    return jnp.mean((lengths - target) ** 2)
 
 
 def normal(
@@ -110,7 +100,7 @@ def normal_angle(
       vertices: positions, metres.
       topology: connectivity.
       vertex_normals: true normal at the surface point nearest to each vertex. Their
-        sign does not matter: it is arbitrary in published data (FACTS 1.2.7).
+        sign does not matter: it is arbitrary in the published P2M ShapeNet data.
     """
     predicted = surface.vertex_normals(vertices, topology.faces)
     cosines = jnp.sum(predicted * _normalized(vertex_normals), axis=-1)
@@ -156,50 +146,6 @@ def smoothness(
     return jnp.mean(jnp.sum(offset**2, axis=-1))
 
 
-def roughness(
-    vertices: Float[Array, "V 3"], topology: MeshTopology
-) -> Float[Array, ""]:
-    """Mean distance of a vertex from the mean of its neighbours, metres.
-
-    PyTorch3D's `mesh_laplacian_smoothing`, method "uniform".
-    """
-    offset = gather.neighbor_mean(vertices, topology) - vertices
-    return jnp.mean(surface.safe_norm(offset))
-
-
-def cotangent_roughness(
-    vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]
-) -> Float[Array, ""]:
-    """The same with neighbours weighted by the cotangents opposite to their edges.
-
-    So a vertex is free to slide within a flat surface. The weights are constants for
-    the gradient. PyTorch3D's `mesh_laplacian_smoothing`, method "cot".
-    """
-    total, weight = _cotangent_sums(vertices, faces)
-    positive = weight > 0
-    mean = total / jnp.where(positive, weight, 1)[:, None]
-    offset = jnp.where(positive[:, None], mean - vertices, 0)
-    return jnp.mean(surface.safe_norm(offset))
-
-
-def mean_curvature(
-    vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]
-) -> Float[Array, ""]:
-    """A third of the mean |mean curvature| of the vertices, in 1 / metre.
-
-    All of the area around a vertex counts as its own, three times its share: hence the
-    third. Cotangents and areas are constants for the gradient. PyTorch3D's
-    `mesh_laplacian_smoothing`, method "cotcurv".
-    """
-    total, weight = _cotangent_sums(vertices, faces)
-    areas = jax.lax.stop_gradient(surface.face_areas(vertices, faces))
-    around = jnp.zeros(len(vertices), areas.dtype).at[faces].add(areas[:, None])
-    used = around > 0
-    scale = jnp.where(used, 0.25 / jnp.where(used, around, 1), 0)
-    normals = (total - weight[:, None] * vertices) * scale[:, None]
-    return jnp.mean(surface.safe_norm(normals))
-
-
 def normal_consistency(
     vertices: Float[Array, "V 3"], face_pairs: Int[Array, "P 4"]
 ) -> Float[Array, ""]:
@@ -213,18 +159,6 @@ def normal_consistency(
     first, second = jnp.cross(b - a, c - a), jnp.cross(d - a, b - a)
     cosines = jnp.sum(_normalized(first) * _normalized(second), axis=-1)
     return 1 - jnp.mean(cosines)
-
-
-def _cotangent_sums(vertices, faces):
-    """Sum of the neighbours of every vertex and of their weights, cot a + cot b."""
-    cotangents = jax.lax.stop_gradient(surface.corner_cotangents(vertices, faces))
-    total, weight = jnp.zeros_like(vertices), jnp.zeros_like(vertices[:, 0])
-    for corner in range(3):
-        ends = faces[:, [(corner + 1) % 3, (corner + 2) % 3]]
-        others, value = vertices[ends[:, ::-1]], cotangents[:, corner]
-        total = total.at[ends].add(value[:, None, None] * others)
-        weight = weight.at[ends].add(value[:, None])
-    return total, weight
 
 
 def move(vertices: Float[Array, "V 3"], rest: Float[Array, "V 3"]) -> Float[Array, ""]:
@@ -248,8 +182,8 @@ def reconstruction(
       predicted: values in [0, 1].
       true: values in [0, 1].
 
-    Source: slides of paper 003, "binary cross entropy + L1"; the reductions are those
-    of its code (FACTS 1.4).
+    Source: slides of Zhao and Clivio, From Pixel to Mesh, "binary cross entropy + L1";
+    the reductions are those of its code, Tong-ZHAO/Pixel2Mesh-Pytorch.
     """
     inside = jnp.clip(predicted, SATURATION, 1 - SATURATION)
     entropy = -(true * jnp.log(inside) + (1 - true) * jnp.log1p(-inside))

@@ -3,7 +3,7 @@
 feature maps 1/4, 1/8, 1/16, 1/32  ->  picture of the input channels in [0, 1]
 
 A picture that can be drawn again from the features forces them to keep its details, as
-a warm start for the graph network (paper 003).
+a warm start for the graph network (Zhao and Clivio, From Pixel to Mesh, RecVis 2018).
 """
 
 import flax.linen as nn
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from pixel2mesh_jax.structures import Array
 
 # (kernel, channels) of the transposed convolutions, all of stride 2; the last one has
-# the channels of the picture. Tong-ZHAO/Pixel2Mesh-Pytorch (FACTS 1.4). TensorFlow SAME
+# the channels of the picture. Tong-ZHAO/Pixel2Mesh-Pytorch. TensorFlow SAME
 # padding equals the paddings 0, 1, 1, 2, 2 of its PyTorch layers.
 LAYERS = ((2, 256), (4, 128), (4, 64), (6, 32))
 LAST_KERNEL = 6

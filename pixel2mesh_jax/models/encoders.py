@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from pixel2mesh_jax.structures import Array
 
-# (name, kernel, stride, channels); nywang16/Pixel2Mesh p2m/models.py `build_cnn18`
-# (FACTS 1.2.1). No pooling; ReLU after every convolution; TensorFlow SAME padding.
+# (name, kernel, stride, channels); nywang16/Pixel2Mesh p2m/models.py `build_cnn18`.
+# No pooling; ReLU after every convolution; TensorFlow SAME padding.
 CONV18_LAYERS = (
     ("conv0_1", 3, 1, 16),
     ("conv0_2", 3, 1, 16),

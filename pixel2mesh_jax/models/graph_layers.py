@@ -58,8 +58,8 @@ class GraphConv(nn.Module):
           graph: connectivity of the level of the result.
           nodes: input features, on this level; or on the coarser one if `unpool` is
             given. Unpooling commutes with the two linear maps, which are therefore
-            applied to the fewer coarse rows (ARCHITECTURE decision 9). Features in
-            parts stand for their concatenation.
+            applied to the fewer coarse rows. Features in parts stand for their
+            concatenation.
           unpool: carries node features from the coarser level to this one.
         """
         parts = nodes if isinstance(nodes, list) else [nodes.astype(self.dtype)]

@@ -2,7 +2,7 @@
 
 Sampling a feature map is linear in the map, so a matrix may be applied to the samples
 or to the map before it is sampled. The result is the same; the work is that of the
-side with fewer rows: vertices, or cells of the map (ARCHITECTURE decision 9).
+side with fewer rows: vertices, or cells of the map.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Pixel2Mesh2 (paper 001): a lighter cascade on an icosphere.
+"""Pixel2Mesh2 (P. Heile): a lighter cascade on an icosphere.
 
 image -> ResNet-18 -> map 1/16 -----+      map 1/32 -----+----------------+
                                     |                    |                |

@@ -4,7 +4,7 @@ image -> ResNet-50 -> four maps -+------------------+------------------+
                                  |                  |                  |
 sphere 162 ----------------> [refine] -> unpool 642 [refine] -> 2562 [refine] -> mesh
 
-Published as `Pixel2MeshHead` of the ShapeNet model of Mesh R-CNN (FACTS 1.6). Its metre
+Published as `Pixel2MeshHead` of the ShapeNet model of Mesh R-CNN. Its metre
 is a model of unit bounding-box diagonal; here the diagonal is 0.57, so the sphere, the
 offsets (at most 1 metre per stage and axis) and the squared distances in the losses
 differ from the published ones by that factor. Nothing in the network knows it.

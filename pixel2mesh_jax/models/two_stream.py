@@ -23,7 +23,7 @@ class TwoStream(nn.Module):
       depth: encoder of the others.
       dtype: of the computation; parameters are float32.
 
-    Source: the fork of noahcao/Pixel2Mesh with a depth branch (FACTS 1.5). It repeats
+    Source: pollenjp/pixel2mesh-with-depth, a fork of noahcao/Pixel2Mesh. It repeats
     depth to three channels; here the second encoder has a stem of one.
     """
 

@@ -1,4 +1,7 @@
-"""The training loop: resumable to the bit, stops on the first non-finite scalar."""
+"""The training loop: resumable to the bit, stops on the first non-finite scalar.
+
+On a GPU to the bit with `config.deterministic` only, see `numerics.py`.
+"""
 
 import functools
 import math
@@ -19,7 +22,7 @@ from pixel2mesh_jax.evaluation import evaluate
 from pixel2mesh_jax.methods.method import Method
 from pixel2mesh_jax.structures import Batch, Reconstruction
 from pixel2mesh_jax.training import checkpoints as ckpt
-from pixel2mesh_jax.training import run_folder, scalars, sharding
+from pixel2mesh_jax.training import numerics, run_folder, scalars, sharding
 from pixel2mesh_jax.training import state as states
 from pixel2mesh_jax.training.optimizer import make_optimizer
 from pixel2mesh_jax.training.start import start_state
@@ -79,7 +82,7 @@ def train(
     method, tx = methods.make(config), make_optimizer(config)
     constants = jax.device_put(method.constants, shardings.replicated)
     step_fn = compile_steps(config, method, tx, shardings)
-    programs = states.Programs(method)
+    programs = states.Programs(method, functools.partial(numerics.jit, config=config))
     workdir.mkdir(parents=True, exist_ok=True)
     with ckpt.open_checkpoints(workdir) as saved:
         state = start_state(config, method, tx, constants, shardings.replicated, saved)
@@ -117,7 +120,8 @@ def compile_steps(
 ) -> Callable[[int], Callable]:
     """Returns `step_fn(step)`: the jitted training step of that step of the run.
 
-    State donated, batch split. There is one program per phase of the method.
+    State donated, batch split. There is one program per phase of the method, with the
+    arithmetic of the config.
     """
     by_device = functools.partial(sharding.by_device, shardings=shardings)
     replicated = shardings.replicated
@@ -128,8 +132,11 @@ def compile_steps(
         step_fn = states.make_train_step(
             method, tx, config.seed, phase, by_device, decay
         )
-        return jax.jit(
-            step_fn, donate_argnums=0, out_shardings=(replicated, replicated)
+        return numerics.jit(
+            step_fn,
+            config,
+            donate_argnums=0,
+            out_shardings=(replicated, replicated),
         )
 
     return lambda step: of_phase(method.phase(step))

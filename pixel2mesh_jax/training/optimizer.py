@@ -7,6 +7,7 @@ import ml_collections
 import optax
 
 from pixel2mesh_jax.methods.method import choose
+from pixel2mesh_jax.training import parameter_groups
 
 
 def make_schedule(config: ml_collections.ConfigDict) -> optax.Schedule:
@@ -47,6 +48,14 @@ def _optimizer_steps(training_steps: int, every: int) -> int:
 def _adam(settings, schedule):
     decay = settings.weight_decay
     betas = {"b1": settings.b1, "b2": settings.b2}
+    if settings.get("groups", ()):
+        groups = parameter_groups.parse(settings.groups, decay)
+        return optax.chain(
+            optax.scale_by_adam(**betas),
+            parameter_groups.decay_weights(groups),
+            optax.scale_by_learning_rate(schedule),
+            parameter_groups.scale_rates(groups),
+        )
     if decay:
         return optax.adamw(schedule, weight_decay=decay, mask=_kernels, **betas)
     return optax.adam(schedule, **betas)
@@ -61,6 +70,11 @@ def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransform
     """Adam after clipping by the global norm (0 = no clipping).
 
     With `grad_accumulation` k, parameters move every k-th step by the mean gradient.
+    `optimizer.groups` gives some of them another learning rate or weight decay, see
+    `parameter_groups.py`; its `init` refuses patterns that match nothing.
+
+    Raises:
+      InputError: unknown schedule, or groups that are not as described there.
     """
     settings = config.optimizer
     clip = settings.clip_norm

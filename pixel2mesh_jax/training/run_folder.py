@@ -19,18 +19,20 @@ from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.methods.method import Call, Method
 from pixel2mesh_jax.structures import Batch, Reconstruction
-from pixel2mesh_jax.training import checkpoints
+from pixel2mesh_jax.training import checkpoints, numerics
 from pixel2mesh_jax.training import state as states
 from pixel2mesh_jax.weights import release
 
 NAME = "config.json"
-# What may differ from the run when it is used: other data, and how much at a time.
+# What may differ from the run when it is used: other data, how much at a time, and how
+# exactly.
 FREE_IN_USE = (
     "dataset",
     "data_dir",
     "depth_source",
     "batch_size",
     "distributed",
+    *numerics.DEFAULTS,
     "eval.split",
     "eval.limit",
     "eval.protocol",
@@ -47,6 +49,8 @@ FREE_IN_TRAINING = (
     "eval.limit",
     "eval.protocol",
 )
+# Settings that came later, with what runs do that are older.
+ADDED = {**numerics.DEFAULTS, "optimizer.groups": ()}
 # Schedules of the learning rate that do not depend on the length of the run.
 ENDLESS_SCHEDULES = ("constant", "steps")
 
@@ -151,7 +155,8 @@ def check_resumable(
     """
     if not (pathlib.Path(workdir) / NAME).is_file():
         return
-    old, new = dict(flattened(load_config(workdir))), dict(flattened(config))
+    old = ADDED | dict(flattened(load_config(workdir)))
+    new = ADDED | dict(flattened(config))
     free = set(FREE_IN_TRAINING)
     if config.optimizer.schedule in ENDLESS_SCHEDULES:
         free.add("num_steps")
@@ -184,7 +189,7 @@ def load_run(
     config = config or load_config(workdir)
     method = make_method(config, workdir)
     variables = load_variables(workdir, config, method)
-    return Run(config, method, _bind(method, variables))
+    return Run(config, method, _bind(config, method, variables))
 
 
 def load_released(source: str | pathlib.Path) -> Run:
@@ -207,7 +212,7 @@ def load_released(source: str | pathlib.Path) -> Run:
         variables.get("params", {}), variables.get("batch_stats", {})
     )
     checkpoints.check_parameters(str(source), found.params, expected.params)
-    return Run(config, method, _bind(method, jax.device_put(found)))
+    return Run(config, method, _bind(config, method, jax.device_put(found)))
 
 
 def release_run(workdir: str | os.PathLike, path: str | os.PathLike) -> int:
@@ -265,5 +270,6 @@ def _plain(value):
     return list(map(_plain, value)) if isinstance(value, list | tuple) else value
 
 
-def _bind(method, variables) -> Callable:
-    return states.Programs(method).bind(variables, method.constants)
+def _bind(config, method, variables) -> Callable:
+    jit = functools.partial(numerics.jit, config=config)
+    return states.Programs(method, jit).bind(variables, method.constants)

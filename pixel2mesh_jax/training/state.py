@@ -148,9 +148,10 @@ def make_predict(method: Method) -> Callable[[Variables, Batch, Any], Any]:
 class Programs:
     """The entry points of a network with parameters: jitted once, called by name."""
 
-    def __init__(self, method: Method):
-        """`method.model` defines the entry points."""
+    def __init__(self, method: Method, jit: Callable = jax.jit):
+        """`method.model` defines the entry points, `jit` compiles them."""
         self._method = method
+        self._jit = jit
         self._jitted: dict[str, Callable] = {}
 
     def bind(self, variables: Variables, constants: Any) -> Call:
@@ -168,7 +169,7 @@ class Programs:
 
     def _program(self, entry):
         if entry not in self._jitted:
-            self._jitted[entry] = jax.jit(
+            self._jitted[entry] = self._jit(
                 make_predict(self._method)
                 if entry == "__call__"
                 else functools.partial(_apply, self._method.model, entry)

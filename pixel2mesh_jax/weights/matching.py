@@ -88,7 +88,7 @@ def fill(
     """The variables with the values of a file.
 
     A stem that sees colour and depth takes a kernel for colour: the channel of depth
-    keeps its first value (paper 000).
+    keeps its first value, as in Depth-Aware Pixel2Mesh, section 3.2.
 
     Args:
       variables: collections of a fresh model, nested dicts of arrays.

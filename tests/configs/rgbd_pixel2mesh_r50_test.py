@@ -1,4 +1,4 @@
-"""The network of paper 000 builds at full size, and says what it cannot do."""
+"""The network of Depth-Aware Pixel2Mesh at full size, and what it cannot do."""
 
 import functools
 
@@ -10,7 +10,7 @@ from configs import rgbd_pixel2mesh_r50 as experiment
 from pixel2mesh_jax import methods
 from pixel2mesh_jax.errors import InputError
 
-# FACTS 1.6: the head of three light stages, and a ResNet-50 without its classifier.
+# facebookresearch/meshrcnn: `Pixel2MeshHead`, and a ResNet-50 without its classifier.
 HEAD_PARAMETERS = 1_845_796
 RESNET50_PARAMETERS = 23_508_032
 
@@ -52,7 +52,7 @@ def test_residual_blocks_are_a_setting():
     config.model.residual = True
     stage = parameters(config)["head"]["stage1"]
     convs = [name for name in stage if "_conv" in name]
-    assert len(convs) == 6  # three blocks of two, as paper 000 says
+    assert len(convs) == 6  # three blocks of two, as its Figure 7 says
 
 
 def test_unknown_variants_poolings_and_heads_are_answered_with_the_valid_ones():

@@ -140,11 +140,6 @@ def test_camera_looks_at_the_object(azimuth, elevation):
     assert rotation[1, 1] > 0  # up stays up
 
 
-def test_opencv_points_turn_around_the_x_axis():
-    points = np.array([[1.0, 2.0, 3.0]])
-    np.testing.assert_array_equal(camera.opengl_from_opencv(points), [[1, -2, -3]])
-
-
 def test_pytorch3d_points_turn_around_the_y_axis():
     points = np.array([[1.0, 2.0, 3.0]])
     np.testing.assert_array_equal(camera.opengl_from_pytorch3d(points), [[-1, 2, -3]])

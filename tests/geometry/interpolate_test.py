@@ -37,7 +37,7 @@ def test_matches_a_sum_over_all_cells():
 
 
 def test_cell_centres_have_the_value_of_the_cell():
-    # The released TensorFlow code gives 0 here (FACTS 0.9).
+    # The released TensorFlow code gives 0 here, see the table in geometry/pooling.py.
     v, u = np.mgrid[:5, :7]
     uv = np.stack([u.ravel(), v.ravel()], axis=1).astype(np.float32)
     np.testing.assert_allclose(
@@ -116,51 +116,28 @@ def test_outside_a_zero_padded_map_the_value_falls_to_zero_within_one_cell():
     np.testing.assert_allclose(sampled[:, 0], [1, 0.75, 0.125, 0, 0], atol=1e-6)
 
 
-def test_reflected_positions_lie_between_the_mirrors():
-    low, high = np.float32([-0.5, 0]), np.float32([6.5, 4])
-    uv = np.float32([[3, 1], [-1.5, -1], [7.5, 5], [13.5, 8], [20.5, 12]])
-    np.testing.assert_allclose(
-        interpolate.reflect(uv, low, high),
-        [[3, 1], [0.5, 1], [5.5, 3], [-0.5, 0], [6.5, 4]],
-        atol=1e-6,
-    )
-
-
-def test_the_nearest_cell_is_clamped_to_the_border():
-    uv = np.array([[2.4, 1.6], [-3, 9], [6.4, 4.4]], np.float32)
-    np.testing.assert_array_equal(
-        interpolate.sample_nearest(FEATURES, uv), FEATURES[[2, 4, 4], [2, 0, 6]]
-    )
-
-
 IMAGE = (100, 100)  # any size: positions are given as shares of the image
 
 
-def positions_in_cells(padding, align, feature_map, vertices):
+def positions_in_cells(align, feature_map, vertices):
     """What PyTorch3D's `vert_align` does with positions in [-1, 1], y down."""
     uv = (vertices[:, :2] + 1) * 50 - 0.5
     convert = interpolate.align_corners if align else interpolate.half_pixel
-    cells = convert(uv, IMAGE, feature_map.shape[:2])
-    if padding != "reflection":
-        return cells
-    beyond = 0.0 if align else 0.5  # the centres, or the edges, of the outer cells
-    last = jnp.array(feature_map.shape[1::-1]) - 1
-    return interpolate.reflect(cells, jnp.zeros(2) - beyond, last + beyond)
+    return convert(uv, IMAGE, feature_map.shape[:2])
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("padding", ["border", "zeros", "reflection"])
+@pytest.mark.parametrize("padding", ["border", "zeros"])
 @pytest.mark.parametrize("align", [True, False])
 def test_matches_vert_align(data_dir, padding, align):
-    """PyTorch3D with all its conventions: values, gradients, nearest cells."""
+    """PyTorch3D with all its conventions: values and gradients."""
     with np.load(data_dir / "oracles" / "p3d_vert_align.npz") as arrays:
         recorded = dict(arrays)
     key = f"{padding}_align_{str(align).lower()}"
-    zeros = padding == "zeros"
-    sample = bilinear_zeros if zeros else bilinear
+    sample = bilinear_zeros if padding == "zeros" else bilinear
 
     def align_vertices(sample, vertices, *maps):
-        cells = [positions_in_cells(padding, align, m, vertices) for m in maps]
+        cells = [positions_in_cells(align, m, vertices) for m in maps]
         return jnp.concatenate(list(map(sample, maps, cells)), axis=1)
 
     for row, vertices in enumerate(recorded["verts"]):
@@ -177,16 +154,6 @@ def test_matches_vert_align(data_dir, padding, align):
         np.testing.assert_allclose(
             np.moveaxis(grads[3], -1, 0), recorded[f"{key}/grad_map2"][row], atol=1e-5
         )
-        sample_nearest = nearest_with_zeros if zeros else interpolate.sample_nearest
-        nearest = align_vertices(sample_nearest, vertices[7:], *maps)
-        np.testing.assert_allclose(
-            nearest, recorded[f"{key}/out_nearest"][row], atol=1e-6
-        )
-
-
-def nearest_with_zeros(feature_map, uv):
-    framed = jnp.pad(feature_map, ((1, 1), (1, 1), (0, 0)))
-    return interpolate.sample_nearest(framed, uv + 1)
 
 
 def test_gradients_of_half_precision_maps_are_added_up_in_full_precision():

@@ -72,7 +72,7 @@ def test_faces_are_the_published_ones_turned_outward(level):
     assert np.all(np.linalg.det(corners) > 0)
     assert topology.is_watertight(level.mesh.faces)
     volume = surface.signed_volume(level.vertices, level.mesh.faces)
-    np.testing.assert_allclose(volume, 0.0430, atol=5e-5)  # FACTS 0.4
+    np.testing.assert_allclose(volume, 0.0430, atol=5e-5)  # its face1.obj
 
 
 def test_chebyshev_operator(level):

@@ -246,15 +246,3 @@ def _chi_square_per_degree(face, areas):
     counts = np.bincount(face, minlength=len(areas))
     expected = len(face) * areas / np.sum(areas)
     return np.sum((counts - expected) ** 2 / expected) / (len(areas) - 1)
-
-
-def test_cotangents_match_the_angles_of_trimesh():
-    vertices, faces = arrays(SPHERE)
-    cotangents = surface.corner_cotangents(vertices, faces)
-    np.testing.assert_allclose(cotangents, 1 / np.tan(SPHERE.face_angles), rtol=1e-4)
-
-
-def test_cotangents_of_degenerate_faces_are_zero():
-    cotangents = surface.corner_cotangents(DEGENERATE_VERTICES, DEGENERATE_FACES)
-    assert np.isfinite(cotangents).all()
-    np.testing.assert_array_equal(cotangents[[0, 2]], 0)

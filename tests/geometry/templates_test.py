@@ -22,7 +22,6 @@ def test_counts_are_those_of_pixel2mesh(level):
     connectivity = TEMPLATE.levels[level]
     counts = (len(vertices_of(level)), len(connectivity.edges), len(connectivity.faces))
     assert counts == COUNTS[level]
-    assert topology.euler_characteristic(connectivity) == 2
 
 
 @pytest.mark.parametrize("level", range(3))
@@ -80,8 +79,7 @@ def test_other_sizes(num_vertices):
     assert len(level.faces) == 2 * num_vertices - 4
 
 
-# The icosphere of Mesh R-CNN and of paper 001.
-
+# The icosphere of Mesh R-CNN and of Pixel2Mesh2.
 ICO_COUNTS = [(162, 480, 320), (642, 1920, 1280), (2562, 7680, 5120)]
 
 

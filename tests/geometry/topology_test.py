@@ -60,12 +60,6 @@ def test_chebyshev_operator_equals_the_dense_computation(faces):
     np.testing.assert_allclose(dense, oracles.chebyshev_operator(faces), atol=1e-6)
 
 
-def test_euler_characteristic(faces):
-    expected = {len(MESHES["ellipsoid"]): 2, len(MESHES["torus"]): 0}
-    level = topology.make_topology(faces)
-    assert topology.euler_characteristic(level) == expected[len(faces)]
-
-
 def test_subdivision_keeps_the_surface(faces):
     level = topology.make_topology(faces)
     fine = topology.subdivide(level)

@@ -58,7 +58,7 @@ def test_equals_the_equation(operator, getkey):
 
 @pytest.mark.parametrize("operator", graph.OPERATORS)
 def test_unpooling_after_the_products_is_exact(operator, getkey):
-    """ARCHITECTURE decision 9: linear maps commute with unpooling."""
+    """Linear maps commute with unpooling."""
     nodes = jax.random.normal(getkey(), (156, 2, 4))
     conv, params = conv_and_params(operator, nodes, getkey())
     unpool = lambda x: graph.unpool(x, COARSE)  # noqa: E731

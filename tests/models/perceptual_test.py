@@ -45,7 +45,7 @@ def concatenated(parts):
 
 
 def test_features_vary_over_the_vertices():
-    """A wrong camera makes every vertex see the same cell (FACTS 1.3 b)."""
+    """peterjheile/Pixel2Mesh2: with a camera of 1 pixel all vertices see one cell."""
     features = make_sampler()(jnp.asarray(make_batch().rgb))
     assert features.shape == (42, 2, 3)
     assert np.all(np.std(features, axis=0) > 0.05)

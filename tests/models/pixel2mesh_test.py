@@ -109,7 +109,7 @@ def test_graph_network_has_the_published_number_of_parameters(hidden, last, expe
 
 
 def test_every_parameter_gets_a_gradient_from_every_stage(template):
-    """Published reproductions trained only a part of the network (FACTS 1.3)."""
+    """peterjheile/Pixel2Mesh2 trained only the encoder of its network."""
     model, batch = make_model(), make_batch()
 
     def stage_sum(params, stage):

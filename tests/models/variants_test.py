@@ -118,7 +118,7 @@ def compiled(model):
     return jax.jit(functools.partial(model.apply, train=False))
 
 
-# Published sizes (FACTS 1.2.3), or what the layers of the description add up to.
+# Measured from the published programs, or what the layers of the paper add up to.
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
@@ -178,7 +178,7 @@ def test_two_streams_have_the_maps_of_one_and_twice_the_encoder():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_parameter_gets_a_gradient_from_every_stage(name):
-    """FACTS 1.3 a, d: graph networks were not trained, stages not connected."""
+    """Pixel2Mesh2: graph networks were not trained, stages not connected."""
     model, batch = MODELS[name], make_batch()
 
     @jax.jit
@@ -232,7 +232,7 @@ PARTS = ("stage", "projection")
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_batch_of_two_equals_two_batches_of_one(name):
-    """FACTS 1.4, 1.5: networks and losses that only worked for single pictures."""
+    """Published reproductions only worked for batches of one picture."""
     model, batch = MODELS[name], make_batch()
     run = compiled(model)
     together = run(initialized(model), batch, SMALL)
@@ -279,7 +279,7 @@ def test_decoder_layers_have_the_published_shapes():
 
 
 def test_the_published_decoder_cannot_draw_black(getkey):
-    """A ReLU before the sigmoid keeps every value above 0.5 (FACTS 1.4)."""
+    """A ReLU before the sigmoid keeps every value above 0.5."""
     maps = [jax.random.normal(getkey(), (1, side, side, 4)) for side in (8, 4, 2, 1)]
     ours = autoencoder.ImageDecoder(3, width=0.05)
     published = autoencoder.ImageDecoder(3, width=0.05, relu_before_sigmoid=True)
@@ -351,8 +351,7 @@ def test_faces_of_every_level_point_outward(name, num_stages):
 
 @pytest.mark.parametrize("name", ["ellipsoid", "flattened_icosphere", "icosphere"])
 def test_templates_stand_where_the_objects_are(name):
-    """FACTS 1.3 b, c: the sphere stood behind the camera, and all of it was seen in
-    one cell."""
+    """Pixel2Mesh2: the sphere stood behind the camera, all of it seen in one cell."""
     points = cascade.TEMPLATES[name]().vertices
     for batch in make_batches():
         for truth, intrinsics in zip(batch.points, batch.intrinsics, strict=True):
@@ -365,7 +364,7 @@ def test_templates_stand_where_the_objects_are(name):
 
 
 def test_depth_channel_of_real_views_has_spread():
-    """FACTS 1.5: a depth channel between 0 and 0.004 told the network nothing."""
+    """pollenjp/pixel2mesh-with-depth: depth between 0 and 0.004 told nothing."""
     for batch in make_batches():
         channel = network_input(batch, RGB_D, "disparity")[..., 3]
         spread = np.std(channel, axis=(1, 2))
@@ -373,7 +372,7 @@ def test_depth_channel_of_real_views_has_spread():
 
 
 def test_views_stand_on_white():
-    """FACTS 1.3 e: transparent pictures were read as black."""
+    """Pixel2Mesh2 reads what is transparent as black."""
     for batch in make_batches():
         np.testing.assert_allclose(batch.rgb[batch.mask == 0], 1.0)
         assert batch.mask.mean() > 0.05

@@ -76,7 +76,7 @@ def test_trains_and_every_parameter_takes_part(name, tmp_path):
     state, rows = train(config, tmp_path)
     assert falls([row["loss"] for row in rows])
     assert falls([row["loss/chamfer"] for row in rows])
-    # Adam's second moment is zero where no gradient ever came (FACTS 1.3 a).
+    # Adam's second moment is zero where no gradient ever came.
     moments = optax.tree.get(state.opt_state, "nu")
     for path, moment in jax.tree_util.tree_leaves_with_path(moments):
         assert np.any(moment > 0), jax.tree_util.keystr(path)
