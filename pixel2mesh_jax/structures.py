@@ -187,6 +187,21 @@ class PaddedMesh(NamedTuple):
     num_rises: Int[Array, "*batch"]
 
 
+class VoxelMeshOutputs(NamedTuple):
+    """What a network says that makes voxels first and refines their mesh.
+
+    Attributes:
+      logits: of the voxels of the view volume to be occupied, see `geometry/voxels.py`.
+      mesh: connectivity; its vertices are positions (depth, row, column) in voxels.
+      stages: positions of the vertices in metres, camera frame: of the voxels first,
+        then after each stage of the refinement.
+    """
+
+    logits: Float[Array, "B D R R"]
+    mesh: PaddedMesh
+    stages: tuple[Float[Array, "B V 3"], ...]
+
+
 class Outputs(NamedTuple):
     """What every model returns; fields that a family does not predict stay empty.
 

@@ -3,7 +3,7 @@
 Every voxel (d, r, c) is a cube whose corners are points of a lattice with one more
 point per axis. A face stands between an occupied and an empty voxel; it is two
 triangles, counter-clockwise seen from outside. All is found by comparing an occupancy
-with itself, shifted, and by counting along its rows, so it can be compiled and run for a
+with itself, shifted, and by counting along its rows: it is compiled and runs for a
 batch by `jax.vmap`. Nothing is differentiated: the positions are constants.
 
 Faces meet only at lattice points, so a vertex has neighbours at 14 fixed offsets: 6
