@@ -86,10 +86,10 @@ def surface_terms(
       true: points on the true surface, and its normals there; their sign is arbitrary.
       weights: of the terms; a term of weight 0 is left out.
     """
-    edge = weights.edge * losses.edge_length(vertices, topology)
-    return point_terms(predicted, true, weights) | (
-        {"edge": edge} if weights.edge else {}
-    )
+    terms = point_terms(predicted, true, weights)
+    if weights.edge:
+        terms["edge"] = weights.edge * losses.edge_length(vertices, topology)
+    return terms
 
 
 def point_terms(

@@ -1,11 +1,11 @@
 """The objective of Mesh R-CNN with its voxels: occupancy, and points of the mesh.
 
 When is a mesh worth refining? The published program trains the voxels alone for its
-first 100 steps, and its loss was not finite with other recipes (FACTS part 3): a mesh of
-noise is refined, and pulls at the image encoder. Here each example decides: its mesh
-counts once its voxels overlap the true ones by `min_iou`. That is a function of the
-example alone, so it needs no state, is the same on any number of devices, and an example
-that goes astray later on is left out again.
+first 100 steps, and its loss was not finite with other recipes (meshrcnn issues 29, 51,
+86): a mesh of noise is refined, and pulls at the image encoder. Here each example
+decides: its mesh counts once its voxels overlap the true ones by `min_iou`. That is a
+function of the example alone, so it needs no state, is the same on any number of
+devices, and an example that goes astray later on is left out again.
 
 Source: facebookresearch/meshrcnn, shapenet/modeling/heads/mesh_loss.py (FACTS 1.6);
 lengths as in `losses/mesh_rcnn.py`.

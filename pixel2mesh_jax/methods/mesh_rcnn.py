@@ -86,7 +86,8 @@ def make(config: ml_collections.ConfigDict) -> Method:
 def _check_volume(model):
     if model.resolution < 4 or model.resolution % 2:
         raise InputError(
-            f"model.resolution is {model.resolution}; expected an even number from 4 on."
+            f"model.resolution is {model.resolution}; expected an even number, at "
+            "least 4."
         )
     if not 0 < model.threshold < 1:
         raise InputError(
