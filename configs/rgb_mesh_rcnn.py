@@ -15,6 +15,8 @@ Variants:
   full        three residual blocks of two graph convolutions and one more per stage, as
               the papers print and nobody ships.
   voxel_only  without refinement.
+  published   frame, background and alignment of the released weights, which
+              `--config.init_from=meshrcnn:voxmesh_R50.pth` takes.
   tiny        24^3, a narrow network on small pictures: minutes on two CPU cores. Build
               the data with `--voxels 24`.
 This size has not been trained here.
@@ -24,13 +26,14 @@ import ml_collections
 
 from configs import common
 from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.geometry import camera
 
 # Steps of 32 through the training views, as published; 25 epochs of them.
 EPOCH = 24_949
 
 
 def get_config(variant=""):
-    """Settings of the experiment; variants: best, pretty, full, voxel_only, tiny."""
+    """Settings of the experiment; the variants are listed above."""
     return mesh_rcnn(("rgb",), variant)
 
 
@@ -51,6 +54,7 @@ def mesh_rcnn(inputs: tuple[str, ...], variant: str) -> ml_collections.ConfigDic
         "pretty": pretty,
         "full": full,
         "voxel_only": voxel_only,
+        "published": published,
         "tiny": tiny,
     }
     names = {name.strip() for name in variant.split(",")}
@@ -80,6 +84,14 @@ def full(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
 def voxel_only(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """The mesh of the voxels is the result."""
     config.model.num_stages = 0
+    return config
+
+
+def published(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """Objects of unit diagonal on black; cubes half a voxel off (FACTS 1.6)."""
+    config.model.color_encoding = "imagenet_black"
+    config.model.alignment = "topleft"
+    config.model.unit = camera.P2M_SCALE
     return config
 
 

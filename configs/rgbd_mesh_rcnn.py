@@ -15,5 +15,5 @@ from configs.rgb_mesh_rcnn import mesh_rcnn
 
 
 def get_config(variant=""):
-    """Settings of the experiment; variants: best, pretty, full, voxel_only, tiny."""
+    """Settings of the experiment; the variants are listed above."""
     return mesh_rcnn(("rgb", "depth"), variant)

@@ -119,8 +119,12 @@ class VoxelHead(nn.Module):
             dtype=self.dtype,
             name="deconv",
         )
-        last = nn.Dense(
-            self.resolution, kernel_init=LAST_INIT, dtype=self.dtype, name="logits"
+        last = nn.Conv(
+            self.resolution,
+            (1, 1),
+            kernel_init=LAST_INIT,
+            dtype=self.dtype,
+            name="logits",
         )
         logits = last(nn.relu(deconv(x)))
         return jnp.moveaxis(logits.astype(jnp.float32), -1, 1)
