@@ -163,6 +163,45 @@ class Mesh(NamedTuple):
     colors: Float[Array, "B V 3"] | None = None
 
 
+class PaddedMesh(NamedTuple):
+    """A mesh of its own topology in arrays of fixed size, see `geometry/cubify.py`.
+
+    Of a batch, every field has a leading axis. Padded faces are (0, 0, 0).
+
+    Attributes:
+      vertices: positions; their unit and frame are said by the function that makes it.
+      faces: vertex indices, counter-clockwise seen from outside.
+      neighbors: one-ring of every vertex; 0 where there is none.
+      neighbor_mask: 1 where `neighbors` holds a neighbour, else 0.
+      vertex_mask: 1 for a vertex, 0 for padding.
+      is_found: 1, or 0 where the mesh only stands for one that could not be made.
+      num_rises: how often the threshold had to rise for the mesh to fit.
+    """
+
+    vertices: Float[Array, "*batch V 3"]
+    faces: Int[Array, "*batch F 3"]
+    neighbors: Int[Array, "*batch V K"]
+    neighbor_mask: Float[Array, "*batch V K"]
+    vertex_mask: Float[Array, "*batch V"]
+    is_found: Float[Array, "*batch"]
+    num_rises: Int[Array, "*batch"]
+
+
+class VoxelMeshOutputs(NamedTuple):
+    """What a network says that makes voxels first and refines their mesh.
+
+    Attributes:
+      logits: of the voxels of the view volume to be occupied, see `geometry/voxels.py`.
+      mesh: connectivity; its vertices are positions (depth, row, column) in voxels.
+      stages: positions of the vertices in metres, camera frame: of the voxels first,
+        then after each stage of the refinement.
+    """
+
+    logits: Float[Array, "B D R R"]
+    mesh: PaddedMesh
+    stages: tuple[Float[Array, "B V 3"], ...]
+
+
 class Outputs(NamedTuple):
     """What every model returns; fields that a family does not predict stay empty.
 

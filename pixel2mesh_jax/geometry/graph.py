@@ -16,7 +16,7 @@ import jraph
 from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import gather
-from pixel2mesh_jax.structures import Array, MeshTopology
+from pixel2mesh_jax.structures import Array, MeshTopology, PaddedMesh
 
 OPERATORS = ("chebyshev", "sum", "gcn")
 
@@ -53,6 +53,24 @@ def mesh_graph(
         globals=None,
         n_node=jnp.array([num_vertices]),
         n_edge=jnp.array([num_vertices * (width + 1)]),
+    )
+
+
+def padded_graph(mesh: PaddedMesh) -> jraph.GraphsTuple:
+    """The graph of one mesh of its own topology, with the operator "sum" alone.
+
+    As in `mesh_graph` the flat arrays are a table of one row per vertex. Padding has
+    weight 0; it sends from vertex 0, and padded vertices send to nobody.
+    """
+    num_vertices, width = mesh.neighbors.shape
+    return jraph.GraphsTuple(
+        nodes=None,
+        edges={"sum": mesh.neighbor_mask.ravel()},
+        senders=mesh.neighbors.ravel(),
+        receivers=jnp.repeat(jnp.arange(num_vertices), width),
+        globals=None,
+        n_node=jnp.array([num_vertices]),
+        n_edge=jnp.array([num_vertices * width]),
     )
 
 

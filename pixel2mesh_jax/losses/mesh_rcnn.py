@@ -7,7 +7,7 @@ and edge length shrink alike, so their balance is the published one.
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from jaxtyping import Float, Key
@@ -86,6 +86,24 @@ def surface_terms(
       true: points on the true surface, and its normals there; their sign is arbitrary.
       weights: of the terms; a term of weight 0 is left out.
     """
+    terms = point_terms(predicted, true, weights)
+    if weights.edge:
+        terms["edge"] = weights.edge * losses.edge_length(vertices, topology)
+    return terms
+
+
+def point_terms(
+    predicted: tuple[Float[Array, "N 3"], Float[Array, "N 3"]],
+    true: tuple[Float[Array, "M 3"], Float[Array, "M 3"]],
+    weights: Any,
+) -> Terms:
+    """Those of the points alone: chamfer distance and normals.
+
+    Args:
+      predicted: as in `surface_terms`.
+      true: as in `surface_terms`.
+      weights: with the attributes `chamfer` and `normal`.
+    """
     points, normals = predicted
     true_points, true_normals = true
     to_true = nearest_index(points, true_points)
@@ -96,7 +114,6 @@ def surface_terms(
             losses.directed_chamfer(points, true_points, to_true)
             + losses.directed_chamfer(true_points, points, to_mesh)
         ),
-        "edge": weights.edge * losses.edge_length(vertices, topology),
         "normal": weights.normal
         * (
             losses.directed_normal(normals, true_normals, to_true)

@@ -160,7 +160,19 @@ def imagenet_colors(rgb: Float[Array, "B H W 3"]) -> Float[Array, "B H W 3"]:
     return (rgb - mean[None, None, None]) / std[None, None, None]
 
 
-COLOR_ENCODINGS = {"unit": lambda rgb: rgb, "imagenet": imagenet_colors}
+def imagenet_colors_on_black(
+    rgb: Float[Array, "B H W 3"], mask: Float[Array, "B H W"]
+) -> Float[Array, "B H W 3"]:
+    """The same with black instead of white behind the object, as Mesh R-CNN saw it."""
+    return imagenet_colors(rgb - (1 - mask)[..., None])
+
+
+# Of colour on white, and coverage.
+COLOR_ENCODINGS = {
+    "unit": lambda rgb, mask: rgb,
+    "imagenet": lambda rgb, mask: imagenet_colors(rgb),
+    "imagenet_black": imagenet_colors_on_black,
+}
 
 
 def network_input(
@@ -172,7 +184,7 @@ def network_input(
     """Stacks the asked-for channels: 3 of encoded colour, 1 of encoded depth."""
     encode = jax.vmap(depth.ENCODINGS[depth_encoding])
     channels = {
-        "rgb": lambda: COLOR_ENCODINGS[color_encoding](batch.rgb),
+        "rgb": lambda: COLOR_ENCODINGS[color_encoding](batch.rgb, batch.mask),
         "depth": lambda: encode(batch.depth, batch.mask)[..., None],
     }
     return jnp.concatenate([channels[name]() for name in inputs], axis=-1)

@@ -14,7 +14,7 @@ from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.io import limits
 
 # Where training programs keep the tensors in what they save.
-WRAPPERS = ("model", "state_dict")
+WRAPPERS = ("best_states", "model", "state_dict")
 PARALLEL_PREFIX = "module."  # of torch.nn.DataParallel
 VARIABLE_SUFFIX = ":0"  # of TensorFlow variables, first output of their operation
 

@@ -12,6 +12,7 @@ from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.weights import (
     files,
     matching,
+    mesh_rcnn,
     pytorch_port,
     release,
     tensorflow_release,
@@ -19,6 +20,7 @@ from pixel2mesh_jax.weights import (
 )
 
 FORMATS = {
+    "meshrcnn": mesh_rcnn.FORMAT,
     "pytorch": pytorch_port.FORMAT,
     "tensorflow": tensorflow_release.FORMAT,
     "torchvision": torchvision_encoders.FORMAT,
@@ -33,8 +35,9 @@ def import_weights(
     """The variables of a model with published values.
 
     Args:
-      spec: "FORMAT:PATH", the format one of `FORMATS`: `tensorflow` and `pytorch` are
-        whole models, `torchvision` the image encoder alone; the rest stays as it is.
+      spec: "FORMAT:PATH", the format one of `FORMATS`: `meshrcnn`, `tensorflow` and
+        `pytorch` are whole models, `torchvision` the image encoder alone; the rest
+        stays as it is.
         Or "released:NAME", weights of this program.
       variables: collections of a fresh model ("params", "batch_stats"); nested dicts.
       inputs: which channels the encoder sees, in their order. An encoder of colour and

@@ -35,6 +35,11 @@ def from_torch_conv(array: np.ndarray) -> np.ndarray:
     return array.transpose(2, 3, 1, 0)
 
 
+def from_torch_linear(array: np.ndarray) -> np.ndarray:
+    """Matrix (out, in) to (in, out)."""
+    return array.T
+
+
 def from_torch_deconv(array: np.ndarray) -> np.ndarray:
     """Kernel (in, out, height, width) to (height, width, in, out), turned around.
 

@@ -30,11 +30,23 @@ NORM_TENSORS = {
 }
 
 
-def resnet_rules(encoder: str, prefix: str) -> list[Rule]:
-    """Rules of a ResNet whose parameters and tensors start with these."""
-    block, name = encoder + r"layer(\d)_(\d+)/", prefix + r"layer\1.\2."
+def resnet_rules(
+    encoder: str,
+    prefix: str,
+    stem: tuple[str, str] = ("conv1", "bn1"),
+    layer: str = "layer",
+) -> list[Rule]:
+    """Rules of a ResNet.
+
+    Args:
+      encoder: what its parameters start with.
+      prefix: what the tensors start with.
+      stem: names of the first convolution and its normalisation in the file.
+      layer: name of the four stages in the file, before their number.
+    """
+    block, name = encoder + r"layer(\d)_(\d+)/", prefix + layer + r"\1.\2."
     rules = [
-        Rule(encoder + r"conv1/kernel", prefix + "conv1.weight", from_torch_conv),
+        Rule(encoder + r"conv1/kernel", f"{prefix}{stem[0]}.weight", from_torch_conv),
         Rule(block + r"(conv\d)/kernel", name + r"\3.weight", from_torch_conv),
         Rule(
             block + r"downsample_conv/kernel",
@@ -44,7 +56,7 @@ def resnet_rules(encoder: str, prefix: str) -> list[Rule]:
     ]
     for ours, theirs in NORM_TENSORS.items():
         rules += [
-            Rule(encoder + f"bn1/{ours}", prefix + f"bn1.{theirs}", as_is),
+            Rule(encoder + f"bn1/{ours}", f"{prefix}{stem[1]}.{theirs}", as_is),
             Rule(block + rf"(bn\d)/{ours}", name + rf"\3.{theirs}", as_is),
             Rule(block + f"downsample_bn/{ours}", name + f"downsample.1.{theirs}"),
         ]

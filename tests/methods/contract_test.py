@@ -27,6 +27,18 @@ TOYS = {"box": "tests.methods.box", "ball": "tests.methods.ball"}
 SMALL_CASCADE = {"encoder_width": 0.05, "hidden_features": 8, "num_stages": 1}
 HOUSE = {
     "frustum": ("rgbd_sdf", {"resolution": 8, "layers": 8, "widths": (8, 8)}),
+    "mesh_rcnn": (
+        "rgbd_mesh_rcnn",
+        {
+            "encoder": "resnet18",
+            "encoder_width": 0.05,
+            "resolution": 8,
+            "max_vertices": 400,
+            "max_faces": 800,
+            "voxel_features": 8,
+            "hidden_features": 8,
+        },
+    ),
     "pixel2mesh": ("rgbd", {**SMALL_CASCADE, "last_features": 8, "num_blocks": 1}),
     "pixel2mesh2": (
         "rgb_resnet18",
@@ -74,6 +86,8 @@ def batch_of(method, seed=0, batch_size=BATCH):
     }
     if "placement" in extra:
         extra["placement"] += np.float32([0, 0, 0.5, 0.6, 0.5])
+    if "voxels" in extra:
+        extra["voxels"][:] = True  # as an untrained network says
     return batch._replace(**extra)
 
 

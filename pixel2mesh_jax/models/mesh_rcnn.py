@@ -1,0 +1,199 @@
+"""Mesh R-CNN's ShapeNet model: voxels first, then the mesh of their surface, refined.
+
+image -> ResNet-50 -> four maps --------------+----------------+----------------+
+                         |                    |                |                |
+                         +-> voxels 48^3 -> cubify -> mesh [refine] [refine] [refine]
+
+The refinement is that of `models/refinement.py`, on a mesh of its own per example: its
+stages are mapped over the examples, whose tables of neighbours have one size. No
+gradient flows through the mesh to the voxels.
+
+Source: Mesh R-CNN (Gkioxari et al., ICCV 2019); facebookresearch/meshrcnn, shapenet/
+(FACTS 1.6).
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Float
+
+from pixel2mesh_jax.geometry import camera, cubify, graph, voxels
+from pixel2mesh_jax.models.pixel2mesh import network_input
+from pixel2mesh_jax.models.refinement import RefinementStage
+from pixel2mesh_jax.structures import Array, Batch, PaddedMesh, VoxelMeshOutputs
+
+# facebookresearch/meshrcnn, shapenet/modeling/heads/voxel_head.py.
+CONV_INIT = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+LAST_INIT = nn.initializers.normal(0.001)
+
+
+class MeshRCNN(nn.Module):
+    """An image encoder, a voxel head and a refinement of the mesh of the voxels.
+
+    Attributes:
+      encoder: image to feature maps, one of `models/encoders.py`.
+      voxel_head: last map to logits.
+      head: moves the vertices.
+      capacity: of the meshes.
+      threshold: probability of occupied voxels.
+      alignment: of the lattice, one of `cubify.ALIGNMENTS`.
+      inputs: which channels the encoder sees: "rgb", "depth" or both.
+      depth_encoding: one of `geometry.depth.ENCODINGS`.
+      color_encoding: one of `pixel2mesh.COLOR_ENCODINGS`.
+      dtype: of the encoder; parameters are float32.
+    """
+
+    encoder: nn.Module
+    voxel_head: "VoxelHead"
+    head: "PaddedRefinement"
+    capacity: cubify.Capacity
+    threshold: float = 0.2
+    alignment: str = "center"
+    inputs: tuple[str, ...] = ("rgb", "depth")
+    depth_encoding: str = "disparity"
+    color_encoding: str = "imagenet"
+    dtype: DTypeLike = jnp.float32
+
+    def __call__(self, batch: Batch, constants: tuple, train: bool) -> VoxelMeshOutputs:
+        """Voxels, their mesh, and the mesh after each stage."""
+        del constants
+        image = network_input(
+            batch, self.inputs, self.depth_encoding, self.color_encoding
+        )
+        image_shape = image.shape[1:3]
+        maps = self.encoder(image.astype(self.dtype), train)
+        logits = self.voxel_head(maps[-1])
+        mesh = self._mesh_of(logits)
+        start = voxels.camera_from_voxel(
+            mesh.vertices, batch.intrinsics, image_shape, self.voxel_head.resolution
+        )
+        stages = self.head(maps, mesh, start, batch.intrinsics, image_shape)
+        return VoxelMeshOutputs(logits, mesh, (start, *stages))
+
+    def _mesh_of(self, logits) -> PaddedMesh:
+        def make(probabilities):
+            return cubify.cubify(
+                probabilities, self.threshold, self.capacity, self.alignment
+            )
+
+        return jax.vmap(make)(jax.nn.sigmoid(logits))
+
+
+class VoxelHead(nn.Module):
+    """Convolutions whose last channels are the layers of the view volume.
+
+    Attributes:
+      resolution: voxels per side, even.
+      features: channels.
+      num_convs: 3 x 3 convolutions at half the resolution.
+      dtype: of the computation; parameters and logits are float32.
+    """
+
+    resolution: int = voxels.MESH_RCNN_RESOLUTION
+    features: int = 256
+    num_convs: int = 4
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, last_map: Float[Array, "B h w C"]) -> Float[Array, "B R R R"]:
+        """Logits by (layer, row, column)."""
+        batch, _, _, channels = last_map.shape
+        half = self.resolution // 2
+        shape = (batch, half, half, channels)
+        x = jax.image.resize(last_map, shape, "bilinear", antialias=False)
+        for index in range(self.num_convs):
+            conv = nn.Conv(
+                self.features,
+                (3, 3),
+                kernel_init=CONV_INIT,
+                dtype=self.dtype,
+                name=f"conv{index + 1}",
+            )
+            x = nn.relu(conv(x))
+        deconv = nn.ConvTranspose(
+            self.features,
+            (2, 2),
+            (2, 2),
+            kernel_init=CONV_INIT,
+            dtype=self.dtype,
+            name="deconv",
+        )
+        last = nn.Conv(
+            self.resolution,
+            (1, 1),
+            kernel_init=LAST_INIT,
+            dtype=self.dtype,
+            name="logits",
+        )
+        logits = last(nn.relu(deconv(x)))
+        return jnp.moveaxis(logits.astype(jnp.float32), -1, 1)
+
+
+class PaddedRefinement(nn.Module):
+    """Moves the vertices of meshes that differ in topology, in a few stages.
+
+    Attributes:
+      num_stages: 0 leaves the meshes alone.
+      features: see `refinement.RefinementHead`, as all that follow.
+      num_convs: see there.
+      residual: see there.
+      pooling: see there.
+      unit: metres of the length 1 that the stages see and move by. Published weights
+        have objects of unit diagonal: `camera.P2M_SCALE`.
+      dtype: of the computation; parameters, positions and offsets are float32.
+    """
+
+    num_stages: int = 3
+    features: int = 128
+    num_convs: int = 3
+    residual: bool = False
+    pooling: str = "align_corners_zeros"
+    unit: float = 1.0
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        maps: list[Float[Array, "B _ _ _"]],
+        mesh: PaddedMesh,
+        vertices: Float[Array, "B V 3"],
+        intrinsics: Float[Array, "B 3 3"],
+        image_shape: tuple[int, int],
+    ) -> list[Float[Array, "B V 3"]]:
+        """Positions after each stage, metres, camera frame.
+
+        Args:
+          maps: feature maps of the image.
+          mesh: connectivity; its own positions are not read.
+          vertices: where the first stage starts, metres, camera frame.
+          intrinsics: pinhole matrix in pixels of the image.
+          image_shape: its height and width in pixels.
+        """
+        levels = jax.vmap(graph.padded_graph)(mesh)
+        # A stage takes (V, B, C) for B meshes of one topology; here each is alone.
+        alone = [x[:, None] for x in maps]
+        hidden, found = None, []
+        for index in range(self.num_stages):
+            ndc = camera.project_ndc(vertices / self.unit, intrinsics, image_shape)
+            stage = self._stage(f"stage{index + 1}")
+            offset, hidden = stage(levels, ndc[:, :, None], hidden, alone, image_shape)
+            vertices = vertices + self.unit * offset[:, :, 0]
+            found.append(vertices)
+        return found
+
+    def _stage(self, name):
+        mapped = nn.vmap(
+            RefinementStage,
+            in_axes=(0, 0, 0, 0, None),
+            variable_axes={"params": None},
+            split_rngs={"params": False},
+        )
+        return mapped(
+            features=self.features,
+            num_convs=self.num_convs,
+            residual=self.residual,
+            pooling=self.pooling,
+            dtype=self.dtype,
+            name=name,
+        )
