@@ -54,6 +54,7 @@ COMMANDS: dict[str, Mode | Program] = {
     "import": Mode("published weights to a run: CONFIG", "config", "import"),
     "build": Program("makes a data set: NAME --data_dir DIR", "data_pipelines.build"),
     "export": Program("views of a data set as files", "data_pipelines.export"),
+    "app": Program("a page in the browser", "pixel2mesh_jax.app"),
     "models": Program("weights that ship", "pixel2mesh_jax.models_table"),
 }
 # Flags of main.py that a help page shows: those that say so, and these.

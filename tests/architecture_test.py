@@ -45,11 +45,12 @@ MAY_IMPORT = {
     "report": HOST | {"evaluation"},
     "inference": HOST | {"report"},
     "data_pipelines": HOST | {"command_line"},
-    "configs": SCHEMA | {"methods"},
+    "configs": GEOMETRY | {"methods"},
     "compilation_cache": set(),
     "model": MODES - {"evaluation"} | {"compilation_cache"},
     "modes": MODES | {"data_pipelines"},
     "main": MODES | {"modes", "compilation_cache"},
+    "app": {"command_line", "errors", "io", "model"},
     "models_table": {"command_line", "weights"},
     "cli": {"main"},
     "compare": MODES | {"modes", "command_line"},
@@ -70,6 +71,7 @@ ONLY_IN = {
     "safetensors": ("pixel2mesh_jax/weights/",),
     "transformers": ("data_pipelines/depth_estimation.py",),
     "onnxruntime": ("pixel2mesh_jax/io/onnx_networks.py",),
+    "gradio": ("pixel2mesh_jax/app.py",),
     "rembg": ("pixel2mesh_jax/io/matting.py",),
 }
 # Tests (`*_test.py`) in these folders may use what they test with.

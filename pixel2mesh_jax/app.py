@@ -1,0 +1,235 @@
+"""A page: drop a picture and its depth, turn the mesh, download it.
+
+    pixel2mesh-jax app [--model rgbd_sdf] [--host 127.0.0.1] [--port 7860]
+
+Needs the extra `web` (gradio). Nothing is sent to another machine. The same file runs
+as a hosted Space: `demo` is what its runner looks for.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+from pixel2mesh_jax import model as models
+from pixel2mesh_jax.command_line import Parser
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.io import meshes, units
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+
+MAX_FILE = "20mb"
+MAX_PIXELS = 40_000_000
+MAX_WAITING = 20  # jobs in the queue
+# Seconds after which files of a visitor are removed, and how often that is looked at.
+FILE_AGE = 3600
+FILE_CHECK = 600
+FORMATS = tuple(suffix[1:] for suffix in meshes.SAVE_SUFFIXES)
+# fx, fy, cx, cy of well-known sensors at their usual size.
+PRESETS = {
+    "from the picture (assumed)": "",
+    "RealSense D435, 640x480": "617,617,320,240",
+    "Kinect v1, 640x480": "525,525,319.5,239.5",
+    "Azure Kinect, 1280x720": "609,609,640,360",
+}
+INTRODUCTION = """# One picture in, a mesh out
+With depth the mesh is closed, coloured and in metres; without it, size and hidden side
+are guesses. The object should be cut out; with depth, it may stand on a table."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serves the page; returns the exit code."""
+    parser = Parser(
+        prog="pixel2mesh-jax app",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", default=models.DEFAULT, help="name or run")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for everybody")
+    parser.add_argument("--port", type=int, default=7860)
+    wanted = parser.parse_args(arguments)
+    try:
+        page = build(models.load(wanted.model))
+    except (InputError, ImportError) as error:
+        parser.exit(2, f"error: {error}\n")
+    page.launch(
+        server_name=wanted.host,
+        server_port=wanted.port,
+        max_file_size=MAX_FILE,
+        **look(),
+    )
+    return 0
+
+
+def look() -> dict[str, Any]:
+    """Fonts of the machine: the defaults are fetched from elsewhere."""
+    import gradio
+
+    font = ["system-ui", "sans-serif"]
+    theme = gradio.themes.Default(font=font, font_mono=["ui-monospace", "monospace"])
+    return {"theme": theme}
+
+
+def build(model: models.Model) -> Any:
+    """The page (a gradio `Blocks`).
+
+    Raises:
+      InputError: gradio is not installed.
+    """
+    try:
+        import gradio
+    except ImportError:
+        raise InputError(
+            "The page needs gradio: pip install 'pixel2mesh-jax[web]'"
+        ) from None
+
+    folder = tempfile.TemporaryDirectory(prefix="pixel2mesh_")
+
+    def run(*fields):
+        for path in pathlib.Path(folder.name).iterdir():
+            path.unlink()  # of the last job; gradio has its copies
+        try:
+            return reconstruct(model, pathlib.Path(folder.name), *fields)
+        except InputError as error:
+            text = without_folders(str(error))
+            raise gradio.Error(text, duration=None, print_exception=False) from None
+
+    with gradio.Blocks(
+        title="pixel2mesh_jax",
+        analytics_enabled=False,
+        delete_cache=(FILE_CHECK, FILE_AGE),
+    ) as page:
+        gradio.Markdown(INTRODUCTION)
+        with gradio.Row():
+            with gradio.Column():
+                inputs = _inputs(gradio)
+                button = gradio.Button("Make the mesh", variant="primary")
+            with gradio.Column():
+                outputs = [
+                    gradio.Model3D(label="Mesh: drag to turn", height=420),
+                    gradio.File(label="Download"),
+                    gradio.JSON(label="What is known of it"),
+                ]
+        button.click(run, inputs, outputs, api_name="reconstruct", concurrency_limit=1)
+        gradio.Examples(_examples(), inputs)
+    return page.queue(max_size=MAX_WAITING)
+
+
+def _inputs(gradio):
+    camera = gradio.Textbox(
+        label="Camera: fx, fy, cx, cy in pixels", placeholder="617,617,320,240"
+    )
+    preset = gradio.Dropdown(list(PRESETS), label="Sensor", value=next(iter(PRESETS)))
+    preset.change(PRESETS.get, preset, camera, api_visibility="private")
+    image = gradio.Image(
+        label="Picture", type="filepath", image_mode=None, sources=["upload"]
+    )
+    depth = gradio.File(
+        label="Depth (16-bit PNG in mm, TIFF, PGM or .npy); optional", type="filepath"
+    )
+    unit = gradio.Dropdown(
+        ["", *units.UNITS], label="Depth unit", value="", allow_custom_value=True
+    )
+    return [
+        image,
+        depth,
+        camera,
+        unit,
+        gradio.Radio(FORMATS, label="File", value="glb"),
+    ]
+
+
+def reconstruct(
+    model: models.Model,
+    folder: pathlib.Path,
+    image: str | None,
+    depth: str | None,
+    camera: str,
+    depth_unit: str,
+    file_format: str,
+) -> tuple[str, str, dict[str, Any]]:
+    """What the button does.
+
+    Args:
+      model: to use.
+      folder: for the meshes.
+      image: file of the picture.
+      depth: file of its depth map.
+      camera: four numbers; no path, which would be one of the server.
+      depth_unit: name or metres per value; empty for the usual one.
+      file_format: one of `FORMATS`.
+
+    Returns:
+      A glb to show, the file to download, and facts.
+
+    Raises:
+      InputError: unusable input.
+    """
+    if image is None:
+        raise InputError("There is no picture yet: drop one first.")
+    if file_format not in FORMATS:
+        raise InputError(f"unknown format {file_format!r}; valid: {', '.join(FORMATS)}")
+    result = model(
+        image,
+        depth or None,
+        lens(camera or ""),
+        depth_unit=(depth_unit or "").strip() or None,
+    )
+    shown = result.save(folder / "mesh.glb")
+    wanted = result.save(folder / f"mesh.{file_format}")
+    facts = {
+        "frame": result.frame,
+        "scale is metric": result.scale_is_metric,
+        "size": units.format_length(result.size),
+        "distance": units.format_length(result.distance),
+        "triangles": len(result.mesh.faces),
+        "watertight": result.is_watertight,
+        "seconds": round(result.seconds, 2),
+    }
+    return str(shown), str(wanted), facts
+
+
+def lens(text: str) -> tuple[float, ...] | None:
+    """fx, fy, cx, cy of a text; None if it is empty.
+
+    Raises:
+      InputError: not four numbers.
+    """
+    if not text.strip():
+        return None
+    try:
+        fx, fy, cx, cy = (float(word) for word in text.replace(",", " ").split())
+    except ValueError:
+        raise InputError(
+            f"camera {text!r}: expected four numbers fx, fy, cx, cy in pixels"
+        ) from None
+    return fx, fy, cx, cy
+
+
+def without_folders(text: str) -> str:
+    """A message with the names of files alone."""
+    return re.sub(r"(?:/[^/\s:]+)+/([^/\s:]+)", r"\1", text)
+
+
+def _examples():
+    """Pictures of the checkout, where there is one."""
+    folder = pathlib.Path(__file__).resolve().parents[1] / "examples"
+    cameras = {"taxi": "245,245,111.5,111.5", "bench": "245,245,111.5,111.5"}
+    return [
+        [
+            str(folder / f"{name}.png"),
+            str(folder / f"{name}_depth.png"),
+            lens,
+            "",
+            "glb",
+        ]
+        for name, lens in cameras.items()
+        if (folder / f"{name}.png").is_file()
+    ]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

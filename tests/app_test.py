@@ -1,0 +1,92 @@
+"""The page: what its button does; and the server, where gradio is installed."""
+
+import pathlib
+
+import pytest
+
+from pixel2mesh_jax import InputError, app, load
+
+EXAMPLES = pathlib.Path(__file__).resolve().parents[1] / "examples"
+LENS = "245, 245, 111.5, 111.5"
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load()
+
+
+def press(model, folder, image="taxi.png", depth="taxi_depth.png", **fields):
+    image = None if image is None else str(EXAMPLES / image)
+    depth = None if depth is None else str(EXAMPLES / depth)
+    filled = {"camera": LENS, "depth_unit": "", "file_format": "glb", **fields}
+    return app.reconstruct(model, folder, image, depth, **filled)
+
+
+@pytest.mark.parametrize("file_format", app.FORMATS)
+def test_the_button_makes_a_mesh(shipped, tmp_path, file_format):
+    shown, wanted, facts = press(shipped, tmp_path, file_format=file_format)
+    assert shown.endswith(".glb")
+    assert wanted.endswith(f".{file_format}")
+    assert pathlib.Path(wanted).stat().st_size > 10_000
+    assert facts["scale is metric"]
+    assert facts["watertight"]
+
+
+def test_depth_may_be_missing(shipped, tmp_path):
+    *_, facts = press(shipped, tmp_path, depth=None, camera="")
+    assert not facts["scale is metric"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"image": None}, "no picture yet"),
+        ({"image": "README.md"}, "README.md: not a picture"),
+        ({"depth": "README.md"}, "README.md"),
+        ({"camera": "1,2"}, "expected four numbers fx, fy, cx, cy"),
+        ({"camera": "/etc/passwd"}, "expected four numbers"),
+        ({"depth_unit": "miles"}, "unknown depth unit 'miles'"),
+        ({"file_format": "exe"}, "unknown format 'exe'; valid: obj"),
+    ],
+)
+def test_unusable_input_is_a_message(shipped, tmp_path, fields, message):
+    with pytest.raises(InputError, match=message):
+        press(shipped, tmp_path, **fields)
+
+
+def test_messages_name_no_folders_of_the_server():
+    text = "/tmp/gradio/0f3a/mug.png: not a picture; valid: m, mm"
+    assert app.without_folders(text) == "mug.png: not a picture; valid: m, mm"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_server_answers_its_client(shipped, monkeypatch):
+    """A mesh, messages for bad files, no file left; needs the extra `web`."""
+    gradio_client = pytest.importorskip("gradio_client")
+    page = app.build(shipped)
+    _, address, _ = page.launch(
+        prevent_thread_lock=True, quiet=True, max_file_size=app.MAX_FILE, **app.look()
+    )
+    try:
+        client = gradio_client.Client(address, verbose=False)
+
+        def ask(image, depth):
+            files = [
+                name and gradio_client.handle_file(str(EXAMPLES / name))
+                for name in (image, depth)
+            ]
+            return client.predict(*files, LENS, "", "ply", api_name="/reconstruct")
+
+        shown, wanted, facts = ask("taxi.png", "taxi_depth.png")
+        assert shown.endswith(".glb")
+        assert wanted.endswith(".ply")
+        assert facts["watertight"]
+        for image, depth in ((None, None), ("taxi.png", "README.md")):
+            with pytest.raises(
+                gradio_client.exceptions.AppError, match=r"expected|drop"
+            ):
+                ask(image, depth)
+        assert ask("bench.png", "bench_depth.png")[2]["scale is metric"]
+    finally:
+        page.close()
