@@ -22,7 +22,6 @@ from pixel2mesh_jax.io import meshes, units
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 
 MAX_FILE = "20mb"
-MAX_PIXELS = 40_000_000
 MAX_WAITING = 20  # jobs in the queue
 # Seconds after which files of a visitor are removed, and how often that is looked at.
 FILE_AGE = 3600
@@ -118,18 +117,25 @@ def build(model: models.Model) -> Any:
     return page.queue(max_size=MAX_WAITING)
 
 
-def _inputs(gradio):
-    camera = gradio.Textbox(
-        label="Camera: fx, fy, cx, cy in pixels", placeholder="617,617,320,240"
-    )
-    preset = gradio.Dropdown(list(PRESETS), label="Sensor", value=next(iter(PRESETS)))
-    preset.change(PRESETS.get, preset, camera, api_visibility="private")
-    image = gradio.Image(
+def _picture(gradio):
+    """A picture that is passed on as it was uploaded: our reader says what is wrong."""
+    picture = gradio.Image(
         label="Picture", type="filepath", image_mode=None, sources=["upload"]
     )
+    picture.preprocess = lambda payload: None if payload is None else payload.path
+    return picture
+
+
+def _inputs(gradio):
+    image = _picture(gradio)
     depth = gradio.File(
         label="Depth (16-bit PNG in mm, TIFF, PGM or .npy); optional", type="filepath"
     )
+    preset = gradio.Dropdown(list(PRESETS), label="Sensor", value=next(iter(PRESETS)))
+    camera = gradio.Textbox(
+        label="Camera: fx, fy, cx, cy in pixels", placeholder="617,617,320,240"
+    )
+    preset.change(PRESETS.get, preset, camera, api_visibility="private")
     unit = gradio.Dropdown(
         ["", *units.UNITS], label="Depth unit", value="", allow_custom_value=True
     )
