@@ -96,12 +96,14 @@ class Model:
     Attributes:
       name: as it was loaded.
       config: settings of the run.
+      extract: a `Batch` of data to one `Reconstruction` per row.
     """
 
     def __init__(self, run: run_folder.Run, name: str):
         self._run = run
         self.name = name
         self.config = run.config
+        self.extract = run.extract
 
     def __call__(
         self,
