@@ -23,6 +23,7 @@ from pixel2mesh_jax.evaluation import protocols
 from pixel2mesh_jax.rendering import mesh_images, point_images
 from pixel2mesh_jax.report.gallery import ReportSample
 from pixel2mesh_jax.report.held_out import report_samples
+from pixel2mesh_jax.weights import release
 
 TILE = 128  # pixels
 LINE = 16  # pixels of the text below a row
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--data_dir", required=True)
     parser.add_argument("--dataset", default="mesh_folder")
-    parser.add_argument("--model", default=models.DEFAULT)
+    parser.add_argument("--model", default=release.DEFAULT)
     parser.add_argument("--views", type=int, default=24)
     parser.add_argument("--output", type=pathlib.Path, required=True)
     wanted = parser.parse_args(arguments)

@@ -18,6 +18,7 @@ from pixel2mesh_jax import model as models
 from pixel2mesh_jax.command_line import Parser
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.io import meshes, units
+from pixel2mesh_jax.weights import release
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--model", default=models.DEFAULT, help="name or run")
+    parser.add_argument("--model", default=release.DEFAULT, help="name or run")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for everybody")
     parser.add_argument("--port", type=int, default=7860)
     wanted = parser.parse_args(arguments)

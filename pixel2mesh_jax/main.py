@@ -187,9 +187,9 @@ def _config_of_mode():
         for name in ("method", "inputs"):  # of another experiment than the run
             overrides.setdefault(name, FLAGS.config[name])
     if FLAGS.workdir is None:
-        path = release.path_of(modes.DEFAULT_MODEL)
+        path = release.path_of(release.DEFAULT)
         shipped = ml_collections.ConfigDict(release.load_settings(path))
-        owner = f"'{modes.DEFAULT_MODEL}', which ships with the package,"
+        owner = f"'{release.DEFAULT}', which ships with the package,"
         return run_folder.with_overrides(shipped, overrides, owner)
     return run_folder.use_config(FLAGS.workdir, overrides)
 

@@ -28,7 +28,6 @@ from pixel2mesh_jax.io.matting import load_matting
 from pixel2mesh_jax.training import run_folder
 from pixel2mesh_jax.weights import release
 
-DEFAULT = "rgbd_sdf"  # of those that ship with the package
 _matting = functools.cache(load_matting)
 
 
@@ -204,7 +203,7 @@ class Model:
         return f"Model({self.name!r}, inputs={tuple(self.config.inputs)})"
 
 
-def load(name: str | pathlib.Path = DEFAULT) -> Model:
+def load(name: str | pathlib.Path = release.DEFAULT) -> Model:
     """A model that ships with the package, or the best one of a run.
 
     Compiled programs are kept on disk, see `compilation_cache.enable`.

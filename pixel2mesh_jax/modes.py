@@ -25,7 +25,6 @@ from pixel2mesh_jax.structures import Batch, Reconstruction
 from pixel2mesh_jax.training import loop, run_folder, scalars, start
 from pixel2mesh_jax.weights import release
 
-DEFAULT_MODEL = "rgbd_sdf"  # of those that ship with the package
 REPORT_SAMPLES = 6  # held-out views pictured in report.html
 
 
@@ -134,7 +133,7 @@ def reconstruct(
         optional=run.method.optional,
         estimate=_estimate(config, estimate_depth),
         report=functools.partial(_say, console),
-        model=DEFAULT_MODEL if workdir is None else str(workdir),
+        model=release.DEFAULT if workdir is None else str(workdir),
         **options,
     )
     _say(console, f"Wrote {len(written)} reconstructions to {output}")
@@ -145,7 +144,7 @@ def load_model(
 ) -> run_folder.Run:
     """The model of a run, or without one that which ships with the package."""
     if workdir is None:
-        return run_folder.load_released(DEFAULT_MODEL)
+        return run_folder.load_released(release.DEFAULT)
     return run_folder.load_run(workdir, config)
 
 

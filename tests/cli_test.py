@@ -51,6 +51,21 @@ def test_configs_are_found_by_name_in_every_folder(
     assert cli.config_file("mine.py:tiny") == "mine.py:tiny"
 
 
+def test_single_settings_of_a_run_are_given_anew(called, repository):
+    config = f"--config={repository / 'configs' / 'of_run.py'}"
+    _, flags = called("eval", "runs/a", "--config.data_dir=b")
+    assert flags == [
+        "--mode=eval",
+        f"{config}:runs/a",
+        "--workdir=runs/a",
+        "--config.data_dir=b",
+    ]
+    _, flags = called("eval", "--config.data_dir=b")
+    assert flags == ["--mode=eval", f"{config}:", "--config.data_dir=b"]
+    _, flags = called("eval", "runs/a", "--config=c.py", "--config.data_dir=b")
+    assert flags[1:3] == ["--workdir=runs/a", "--config=c.py"]
+
+
 def test_help_names_commands_and_configs(capsys):
     assert cli.main([]) == 0
     text = capsys.readouterr().out

@@ -7,7 +7,6 @@ import pytest
 import trimesh
 from PIL import Image
 
-from pixel2mesh_jax import modes
 from pixel2mesh_jax.inference import reconstruct
 from pixel2mesh_jax.inference.predict import METRIC_FRAME
 from pixel2mesh_jax.io import cameras
@@ -22,7 +21,7 @@ MAX_BYTES = 15_000_000
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     examples = pathlib.Path(__file__).resolve().parents[1] / "examples"
-    run = run_folder.load_released(modes.DEFAULT_MODEL)
+    run = run_folder.load_released(release.DEFAULT)
     return reconstruct.reconstruct(
         run.extract,
         examples,
@@ -35,7 +34,7 @@ def written(tmp_path_factory):
 
 
 def test_the_file_is_small_and_has_a_card():
-    path = release.path_of(modes.DEFAULT_MODEL)
+    path = release.path_of(release.DEFAULT)
     assert path.stat().st_size < MAX_BYTES
     card = (path.parent / "README.md").read_text()
     assert "CC-BY" in card

@@ -22,6 +22,7 @@ from pixel2mesh_jax.io import limits
 
 FOLDER = pathlib.Path(__file__).parent / "released"
 SUFFIX = ".safetensors"
+DEFAULT = "rgbd_sdf"  # of those that ship with the package
 CONFIG = "config"  # key of the header
 MAX_BYTES = 200_000_000  # of a file that is read
 
