@@ -95,8 +95,8 @@ def edge_vectors(
 def neighbor_mean(
     x: Float[Array, " V *features"], topology: MeshTopology
 ) -> Float[Array, " V *features"]:
-    """Mean over the one-ring of every vertex."""
-    degree = topology.neighbor_mask.sum(axis=1)
+    """Mean over the one-ring of every vertex; 0 where there is none (padding)."""
+    degree = jnp.maximum(topology.neighbor_mask.sum(axis=1), 1)
     weights = topology.neighbor_mask / degree[:, None]
     adjoint_weights = topology.neighbor_mask / degree[topology.neighbors]
     neighbors = topology.neighbors

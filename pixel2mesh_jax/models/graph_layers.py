@@ -1,6 +1,8 @@
 """Graph convolutions and the residual stack of Pixel2Mesh, on mesh graphs.
 
-A graph is the `GraphsTuple` of `geometry/graph.py`; its nodes are (V, B, C).
+A graph is any `GraphsTuple` of jraph with weights for the operator, see
+`geometry/graph.py`; its nodes are (V, B, C). The parameters do not depend on whether a
+graph has a table, nor does the result.
 """
 
 import functools
@@ -28,6 +30,9 @@ class GraphConv(nn.Module):
     `chebyshev` (released Pixel2Mesh):    Y = X W0 + T1 X W1 + b
     `sum` (the papers, Mesh R-CNN):       Y = X W0 + b0 + A (X W1 + b1)
     `gcn` (Kipf and Welling 2017):        Y = G X W1 + b, G the normalised adjacency
+
+    The matrices T1, A and G are weights of the edges; graphs side by side in one
+    (`jraph.batch`), with padding, are convolved each for itself.
 
     Attributes:
       features: output channels.

@@ -32,11 +32,11 @@ def test_aggregation_is_a_product_with_the_dense_matrix(operator):
 
 
 @pytest.mark.parametrize("operator", graph.OPERATORS)
-def test_padded_gather_equals_segment_sum_in_value_and_gradient(operator):
+def test_padded_gather_equals_a_graph_network_in_value_and_gradient(operator):
     cotangent = nodes(seed=1)
     results = [
         jax.vjp(lambda x, f=f: f(GRAPH, x, operator), nodes())
-        for f in (graph.aggregate, graph.aggregate_by_segments)
+        for f in (graph.aggregate, graph.aggregate_by_network)
     ]
     (fast, fast_pull), (slow, slow_pull) = results
     np.testing.assert_allclose(fast, slow, atol=1e-5)
@@ -58,7 +58,7 @@ def kernels(operator):
 
 
 def convolved_in_equations(operator, x, own, neighbor):
-    mixed = graph.aggregate_by_segments(GRAPH, x @ neighbor, operator)
+    mixed = graph.aggregate_by_network(GRAPH, x @ neighbor, operator)
     return mixed if own is None else x @ own + mixed
 
 
@@ -180,7 +180,7 @@ def test_sum_convolution_matches_pytorch3d(data_dir):
 @pytest.mark.parametrize("kind", ["undirected", "directed"])
 @pytest.mark.parametrize("name", ["random", "ico", "no_edges"])
 def test_sum_convolution_of_any_graph_matches_pytorch3d(data_dir, name, kind):
-    """Also of graphs that are no meshes, by segments, with all gradients.
+    """Also of graphs that are no meshes, with all gradients.
 
     A directed edge (a, b) carries b to a; an undirected one also a to b.
     """
@@ -192,7 +192,7 @@ def test_sum_convolution_of_any_graph_matches_pytorch3d(data_dir, name, kind):
     x = recorded[f"{name}/x"]
     plain = jraph.GraphsTuple(
         nodes=None,
-        edges={"sum": np.ones(len(senders), np.float32)},
+        edges=None,
         senders=senders,
         receivers=receivers,
         globals=None,
@@ -205,7 +205,7 @@ def test_sum_convolution_of_any_graph_matches_pytorch3d(data_dir, name, kind):
     def convolve(x, params):
         own = x @ params["w0.weight"].T + params["w0.bias"]
         neighbor = x @ params["w1.weight"].T + params["w1.bias"]
-        messages = graph.aggregate_by_segments(plain, neighbor[:, None], "sum")
+        messages = graph.aggregate(plain, neighbor[:, None], "sum")
         return own + messages[:, 0]
 
     with jax.numpy_rank_promotion("allow"):
