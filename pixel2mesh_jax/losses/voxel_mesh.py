@@ -42,7 +42,7 @@ class VoxelMeshWeights(NamedTuple):
     edge: float = 0.2
     normal: float = 0.0
     num_samples: int = 5000
-    min_iou: float = 0.3
+    min_iou: float = 0.2
 
 
 def voxel_mesh(
@@ -93,6 +93,7 @@ def intersection_over_union(
 
 def edge_length(vertices: Float[Array, "V 3"], mesh: PaddedMesh) -> Float[Array, ""]:
     """Mean squared length of the edges, in square metres; 0 without any."""
+    vertices = jnp.asarray(vertices)
     ends = vertices.at[mesh.neighbors].get(mode="clip")
     squared = jnp.sum((vertices[:, None] - ends) ** 2, axis=-1) * mesh.neighbor_mask
     return jnp.sum(squared) / jnp.maximum(jnp.sum(mesh.neighbor_mask), 1)

