@@ -51,4 +51,5 @@ def frustum_mesh(
     """Weighted terms, and what `voxel_mesh.mesh_terms` shows; means over the batch."""
     inside = jnp.moveaxis(batch.distances < 0, -1, 1)
     terms, shown = mesh_terms(outputs, batch, inside, weights, keys, threshold=0.5)
-    return frustum_terms(outputs.volume, batch, weights) | terms, shown
+    of_volume = FrustumWeights(*(getattr(weights, x) for x in FrustumWeights._fields))
+    return frustum_terms(outputs.volume, batch, of_volume) | terms, shown
