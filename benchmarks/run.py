@@ -32,6 +32,7 @@ BENCHMARKS = (
     "aggregation",
     "nearest",
     "pooling",
+    "voxel_meshes",
     "compilation",
     "step",
     "render",

@@ -17,6 +17,8 @@ Variants:
   voxel_only  without refinement.
   published   frame, background and alignment of the released weights, which
               `--config.init_from=meshrcnn:voxmesh_R50.pth` takes.
+  sphere_init the refinement of a sphere of 2562 vertices instead, without voxels: the
+              method of `rgbd_pixel2mesh_r50.py`, without unpooling.
   tiny        24^3, a narrow network on small pictures: minutes on two CPU cores. Build
               the data with `--voxels 24`.
 This size has not been trained here.
@@ -56,6 +58,7 @@ def mesh_rcnn(inputs: tuple[str, ...], variant: str) -> ml_collections.ConfigDic
         "voxel_only": voxel_only,
         "published": published,
         "tiny": tiny,
+        "sphere_init": sphere_init,
     }
     names = {name.strip() for name in variant.split(",")}
     if {"best", "pretty"} <= names:
@@ -107,3 +110,15 @@ def tiny(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.loss.num_samples = 1000
     config.optimizer.clip_norm = 1.0
     return config
+
+
+def sphere_init(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """The method `refinement` with the settings that both have."""
+    other = common.experiment("refinement", tuple(config.inputs))
+    sections = {"model", "loss"}
+    other.update({k: v for k, v in config.items() if k not in {*sections, "method"}})
+    for section in sections:
+        shared = set(other[section]) & set(config[section]) - {"family"}
+        other[section].update({name: config[section][name] for name in shared})
+    other.model.unpooling = False
+    return other

@@ -28,7 +28,11 @@ def get_config(variant=""):
 
 def signed_distances(inputs: tuple[str, ...]) -> ml_collections.ConfigDict:
     """The network for two CPU cores, for the given input channels."""
-    config = common.experiment("frustum", inputs)
+    return with_training(common.experiment("frustum", inputs))
+
+
+def with_training(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """The training for two CPU cores."""
     config.image_size = 137
     config.num_points = 16  # of no use in training
     config.batch_size = 8

@@ -193,13 +193,16 @@ class VoxelMeshOutputs(NamedTuple):
     Attributes:
       logits: of the voxels of the view volume to be occupied, see `geometry/voxels.py`.
       mesh: connectivity; its vertices are positions (depth, row, column) in voxels.
-      stages: positions of the vertices in metres, camera frame: of the voxels first,
-        then after each stage of the refinement.
+      stages: positions of the vertices in metres, camera frame: where the refinement
+        starts, at the voxels, then after each of its stages.
+      volume: of networks that make the voxels from signed distances: what they say;
+        `logits` are those of its cells then.
     """
 
     logits: Float[Array, "B D R R"]
     mesh: PaddedMesh
     stages: tuple[Float[Array, "B V 3"], ...]
+    volume: VolumeOutputs | None = None
 
 
 class Outputs(NamedTuple):

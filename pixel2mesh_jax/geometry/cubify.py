@@ -35,6 +35,8 @@ ALIGNMENTS = {"center": -0.5, "topleft": 0.0}
 # How often the threshold of a sample may rise, by this share of the way to its largest
 # probability each time; 0.75^24 = 0.1 % of the way is left.
 MAX_RISES, RISE = 24, 0.25
+# Change of a field per cell below which it does not say where its zero is.
+MIN_SLOPE = 0.1
 
 _D, _R, _C = np.eye(3, dtype=int)
 _O = np.zeros(3, int)
@@ -81,15 +83,14 @@ def default_capacity(resolution: int) -> Capacity:
     return Capacity(vertices=quads + 2, faces=2 * quads)
 
 
-def check_capacity(capacity: Capacity, resolution: int) -> None:
+def check_capacity(capacity: Capacity, shape: tuple[int, int, int]) -> None:
     """Raises InputError if not even the mesh of an empty prediction fits."""
-    cube = np.asarray(fallback_cube((resolution,) * 3))
-    vertices, quads = (int(count) for count in _needs(jnp.asarray(cube)))
+    vertices, quads = (int(count) for count in _needs(fallback_cube(shape)))
     if capacity.vertices < vertices or capacity.faces < 2 * quads:
         raise InputError(
             f"Room for {capacity.vertices} vertices and {capacity.faces} faces; a grid "
-            f"of {resolution} voxels per side needs at least {vertices} and "
-            f"{2 * quads}, those of the cube that stands for an empty prediction."
+            f"of {shape} voxels needs at least {vertices} and {2 * quads}, those of "
+            "the cube that stands for an empty prediction."
         )
 
 
@@ -154,6 +155,42 @@ def mesh_of_occupancy(
         is_found=jnp.ones((), jnp.float32),
         num_rises=jnp.zeros((), jnp.int32),
     )
+
+
+def steps_to_zero(
+    field: Float[Array, "D H W"], vertices: Float[Array, "V 3"]
+) -> Float[Array, "V 3"]:
+    """One step of Newton from each vertex towards where a field of distances is 0.
+
+    The field around a lattice point is the plane through its eight cells; outside
+    of the grid it is that at its border. A constant, as the vertices are.
+
+    Args:
+      field: at the middles of the cells.
+      vertices: (d, r, c) of lattice points, aligned as "center".
+
+    Returns:
+      Steps in cells, at most one half along each axis: no vertex meets another.
+    """
+    padded = jnp.pad(jax.lax.stop_gradient(field), 1, mode="edge")
+    value = _over_pairs(padded, None)
+    slopes = [_over_pairs(padded, axis) for axis in range(3)]
+    point = jnp.round(vertices - ALIGNMENTS["center"]).astype(jnp.int32)
+    at = tuple(point.T)
+    slope = jnp.stack([x[at] for x in slopes], axis=-1)
+    squared = jnp.sum(slope**2, axis=-1, keepdims=True)
+    step = -value[at][:, None] * slope / jnp.maximum(squared, MIN_SLOPE**2)
+    return jnp.clip(step, -0.5, 0.5)
+
+
+def _over_pairs(padded, slope_axis):
+    """Means of neighbouring cells along all axes; along one of them the difference."""
+    for axis in range(3):
+        before = jax.lax.slice_in_dim(padded, 0, -1, axis=axis)
+        after = jax.lax.slice_in_dim(padded, 1, None, axis=axis)
+        difference = axis == slope_axis
+        padded = after - before if difference else (after + before) / 2
+    return padded
 
 
 def _fitting(probabilities, threshold, capacity):

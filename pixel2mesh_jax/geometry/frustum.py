@@ -184,11 +184,12 @@ def points_of_index(
 ) -> Float[Array, "*batch N 3"]:
     """Camera-frame points of (row, column, layer); whole numbers are middles."""
     xp = index.__array_namespace__()
-    place = (index + 0.5) / xp.asarray([resolution, resolution, layers], index.dtype)
+    row, column = ((index[..., i] + 0.5) / resolution for i in (0, 1))
+    layer = (index[..., 2] + 0.5) / layers
     size, center = volume.size[..., None], volume.center
-    x = center[..., 0, None] + size * (place[..., 1] - 0.5)
-    y = center[..., 1, None] - size * (place[..., 0] - 0.5)
-    depth = volume.near[..., None] + volume.extent[..., None] * place[..., 2]
+    x = center[..., 0, None] + size * (column - 0.5)
+    y = center[..., 1, None] - size * (row - 0.5)
+    depth = volume.near[..., None] + volume.extent[..., None] * layer
     return xp.stack([x * depth, y * depth, -depth], axis=-1)
 
 

@@ -12,7 +12,7 @@ lengths as in `losses/mesh_rcnn.py`.
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +42,7 @@ class VoxelMeshWeights(NamedTuple):
     edge: float = 0.2
     normal: float = 0.0
     num_samples: int = 5000
-    min_iou: float = 0.3
+    min_iou: float = 0.2
 
 
 def voxel_mesh(
@@ -66,14 +66,37 @@ def voxel_mesh(
       and how many had to raise their threshold.
     """
     voxel = jax.vmap(cross_entropy)(outputs.logits, batch.voxels)
-    occupied = jax.nn.sigmoid(outputs.logits) >= threshold
-    iou = jax.vmap(intersection_over_union)(occupied, batch.voxels)
+    terms, shown = mesh_terms(outputs, batch, batch.voxels, weights, keys, threshold)
+    return {"voxel": weights.voxel * batch_mean(voxel, batch)} | terms, shown
+
+
+def mesh_terms(
+    outputs: VoxelMeshOutputs,
+    batch: Batch,
+    occupied: Bool[Array, "B D R R"],
+    weights: Any,
+    keys: Key[Array, " B"],
+    threshold: float,
+) -> tuple[Terms, Terms]:
+    """Those of the refined meshes alone.
+
+    Args:
+      outputs: as in `voxel_mesh`.
+      batch: true points and normals.
+      occupied: the true voxels.
+      weights: with the attributes of `VoxelMeshWeights`, without `voxel`.
+      keys: as in `voxel_mesh`.
+      threshold: as in `voxel_mesh`.
+    """
+    found = jax.nn.sigmoid(outputs.logits) >= threshold
+    iou = jax.vmap(intersection_over_union)(found, occupied)
     counts = outputs.mesh.is_found * (iou >= weights.min_iou)
-    terms = {"voxel": weights.voxel * batch_mean(voxel, batch)}
-    terms |= _mesh_terms(outputs, batch, weights, keys, counts)
     raised = (outputs.mesh.num_rises > 0).astype(jnp.float32)
     shown = {"voxel_iou": iou, "meshes_counted": counts, "thresholds_raised": raised}
-    return terms, {name: batch_mean(value, batch) for name, value in shown.items()}
+    return (
+        _stages_terms(outputs, batch, weights, keys, counts),
+        {name: batch_mean(value, batch) for name, value in shown.items()},
+    )
 
 
 def cross_entropy(
@@ -93,12 +116,13 @@ def intersection_over_union(
 
 def edge_length(vertices: Float[Array, "V 3"], mesh: PaddedMesh) -> Float[Array, ""]:
     """Mean squared length of the edges, in square metres; 0 without any."""
+    vertices = jnp.asarray(vertices)
     ends = vertices.at[mesh.neighbors].get(mode="clip")
     squared = jnp.sum((vertices[:, None] - ends) ** 2, axis=-1) * mesh.neighbor_mask
     return jnp.sum(squared) / jnp.maximum(jnp.sum(mesh.neighbor_mask), 1)
 
 
-def _mesh_terms(outputs, batch, weights, keys, counts):
+def _stages_terms(outputs, batch, weights, keys, counts):
     """Means over the refined stages; a mesh that does not count is 0 in them."""
     total, refined = {}, outputs.stages[1:]
     for stage, vertices in enumerate(refined):

@@ -97,7 +97,7 @@ def _check_volume(model):
     check("model.alignment", model.alignment, cubify.ALIGNMENTS)
     check("model.pooling", model.pooling, refinement.POOLINGS)
     capacity = cubify.Capacity(model.max_vertices, model.max_faces)
-    cubify.check_capacity(capacity, model.resolution)
+    cubify.check_capacity(capacity, (model.resolution,) * 3)
 
 
 def _make_network(config):
@@ -109,7 +109,6 @@ def _make_network(config):
         num_convs=model.num_blocks,
         residual=model.residual,
         pooling=model.pooling,
-        unit=model.unit,
         dtype=dtype,
     )
     voxel_head = VoxelHead(
@@ -121,6 +120,7 @@ def _make_network(config):
         capacity=cubify.Capacity(model.max_vertices, model.max_faces),
         threshold=model.threshold,
         alignment=model.alignment,
+        unit=model.unit,
         **cascade.network_arguments(config),
     )
 

@@ -123,18 +123,26 @@ class FrustumUNet(nn.Module):
     features: int = 64
     dtype: DTypeLike = jnp.float32
 
-    @nn.compact
     def __call__(
         self, batch: Batch, constants: tuple = (), train: bool = False
     ) -> VolumeOutputs:
-        """The volume of every view; in training it stands where that of the truth does.
+        """The volume of every view; see `with_features`."""
+        del constants
+        return self.with_features(batch, train)[0]
+
+    @nn.compact
+    def with_features(
+        self, batch: Batch, train: bool
+    ) -> tuple[VolumeOutputs, Float[Array, "B R R K"]]:
+        """The volume, which in training stands where that of the truth does.
 
         Args:
           batch: `placement` is used in training only.
-          constants: none.
           train: whether the placement is known.
+
+        Returns:
+          The volume, and the features of its rays that it was computed from.
         """
-        del constants
         depth = batch.depth if "depth" in self.inputs else jnp.zeros_like(batch.depth)
         placement = batch.placement
         if not train or placement is None:
@@ -157,7 +165,7 @@ class FrustumUNet(nn.Module):
         scale = nn.Dense(1, kernel_init=nn.initializers.zeros)(
             jnp.concatenate([summary, placement[:, :3]], axis=-1)
         )
-        return VolumeOutputs(
+        outputs = VolumeOutputs(
             placement=placement,
             distances=base + frustum.TRUNCATION * found[..., : self.layers],
             base=base,
@@ -169,6 +177,7 @@ class FrustumUNet(nn.Module):
             measured=measured,
             has_depth=has_depth,
         )
+        return outputs, features
 
     def _measured(self, seen, placement):
         return frustum.measured_field(seen, frustum.unpack(placement), self.layers)

@@ -12,6 +12,8 @@ Source: Mesh R-CNN (Gkioxari et al., ICCV 2019); facebookresearch/meshrcnn, shap
 (FACTS 1.6).
 """
 
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -38,6 +40,8 @@ class MeshRCNN(nn.Module):
       capacity: of the meshes.
       threshold: probability of occupied voxels.
       alignment: of the lattice, one of `cubify.ALIGNMENTS`.
+      unit: metres of the length 1 that the stages see and move by. Published weights
+        have objects of unit diagonal: `camera.P2M_SCALE`.
       inputs: which channels the encoder sees: "rgb", "depth" or both.
       depth_encoding: one of `geometry.depth.ENCODINGS`.
       color_encoding: one of `pixel2mesh.COLOR_ENCODINGS`.
@@ -50,6 +54,7 @@ class MeshRCNN(nn.Module):
     capacity: cubify.Capacity
     threshold: float = 0.2
     alignment: str = "center"
+    unit: float = 1.0
     inputs: tuple[str, ...] = ("rgb", "depth")
     depth_encoding: str = "disparity"
     color_encoding: str = "imagenet"
@@ -68,7 +73,12 @@ class MeshRCNN(nn.Module):
         start = voxels.camera_from_voxel(
             mesh.vertices, batch.intrinsics, image_shape, self.voxel_head.resolution
         )
-        stages = self.head(maps, mesh, start, batch.intrinsics, image_shape)
+
+        def project(vertices):
+            scaled = vertices / self.unit
+            return camera.project_ndc(scaled, batch.intrinsics, image_shape)
+
+        stages = self.head(maps, mesh, start, project, image_shape, self.unit)
         return VoxelMeshOutputs(logits, mesh, (start, *stages))
 
     def _mesh_of(self, logits) -> PaddedMesh:
@@ -139,8 +149,6 @@ class PaddedRefinement(nn.Module):
       num_convs: see there.
       residual: see there.
       pooling: see there.
-      unit: metres of the length 1 that the stages see and move by. Published weights
-        have objects of unit diagonal: `camera.P2M_SCALE`.
       dtype: of the computation; parameters, positions and offsets are float32.
     """
 
@@ -149,7 +157,6 @@ class PaddedRefinement(nn.Module):
     num_convs: int = 3
     residual: bool = False
     pooling: str = "align_corners_zeros"
-    unit: float = 1.0
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -158,8 +165,9 @@ class PaddedRefinement(nn.Module):
         maps: list[Float[Array, "B _ _ _"]],
         mesh: PaddedMesh,
         vertices: Float[Array, "B V 3"],
-        intrinsics: Float[Array, "B 3 3"],
+        project: Callable[[Float[Array, "B V 3"]], Float[Array, "B V 3"]],
         image_shape: tuple[int, int],
+        unit: Float[Array, "B 1 1"] | float,
     ) -> list[Float[Array, "B V 3"]]:
         """Positions after each stage, metres, camera frame.
 
@@ -167,18 +175,19 @@ class PaddedRefinement(nn.Module):
           maps: feature maps of the image.
           mesh: connectivity; its own positions are not read.
           vertices: where the first stage starts, metres, camera frame.
-          intrinsics: pinhole matrix in pixels of the image.
-          image_shape: its height and width in pixels.
+          project: positions to device coordinates, see `camera.project_ndc`.
+          image_shape: height and width in pixels of what the coordinates cover.
+          unit: metres that an offset of 1 is.
         """
         levels = jax.vmap(graph.padded_graph)(mesh)
         # A stage takes (V, B, C) for B meshes of one topology; here each is alone.
         alone = [x[:, None] for x in maps]
         hidden, found = None, []
         for index in range(self.num_stages):
-            ndc = camera.project_ndc(vertices / self.unit, intrinsics, image_shape)
+            ndc = project(vertices)[:, :, None]
             stage = self._stage(f"stage{index + 1}")
-            offset, hidden = stage(levels, ndc[:, :, None], hidden, alone, image_shape)
-            vertices = vertices + self.unit * offset[:, :, 0]
+            offset, hidden = stage(levels, ndc, hidden, alone, image_shape)
+            vertices = vertices + unit * offset[:, :, 0]
             found.append(vertices)
         return found
 

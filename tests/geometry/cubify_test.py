@@ -132,14 +132,15 @@ def test_what_no_threshold_makes_fit_is_the_cube_too():
 
 
 def test_too_little_room_for_the_cube_is_refused():
-    cubify.check_capacity(Capacity(98, 192), 8)
+    cubify.check_capacity(Capacity(98, 192), (8, 8, 8))
     with pytest.raises(InputError, match="at least 98 and 192"):
-        cubify.check_capacity(Capacity(98, 190), 8)
+        cubify.check_capacity(Capacity(98, 190), (8, 8, 8))
 
 
 @pytest.mark.parametrize("resolution", [3, 8, 24, 48])
 def test_default_sizes_have_room_for_the_cube(resolution):
-    cubify.check_capacity(cubify.default_capacity(resolution), resolution)
+    capacity = cubify.default_capacity(resolution)
+    cubify.check_capacity(capacity, (resolution,) * 3)
 
 
 def test_no_gradient_flows_to_the_probabilities():

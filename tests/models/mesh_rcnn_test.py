@@ -72,14 +72,17 @@ def test_the_unit_scales_what_the_stages_see_and_do():
     vertices = random.normal(size=(1, ROOM.vertices, 3)) - np.array([0, 0, 4])
     vertices = vertices.astype(np.float32)
     maps = [random.normal(size=(1, 4, 4, 3)).astype(np.float32)]
-    view = camera.r2n2_intrinsics(SIZE)[None], (SIZE, SIZE)
     head = mesh_rcnn.PaddedRefinement(features=8, num_convs=1)
-    variables = noisy(head.init(jax.random.key(0), maps, mesh, vertices, *view), 0.3)
-    plain = head.apply(variables, maps, mesh, vertices, *view)[-1]
-    half = mesh_rcnn.PaddedRefinement(features=8, num_convs=1, unit=0.5)
-    scaled = half.apply(variables, maps, mesh, vertices * 0.5, *view)[-1]
+    view = camera.r2n2_intrinsics(SIZE)[None], (SIZE, SIZE)
+
+    def arguments(unit):
+        project = lambda x: camera.project_ndc(x / unit, *view)  # noqa: E731
+        return maps, mesh, vertices * unit, project, view[1], unit
+
+    variables = noisy(head.init(jax.random.key(0), *arguments(1.0)), 0.3)
+    plain, half = (head.apply(variables, *arguments(unit))[-1] for unit in (1.0, 0.5))
     assert np.abs(plain - vertices).max() > 0.1
-    np.testing.assert_allclose(scaled, plain * 0.5, atol=1e-5)
+    np.testing.assert_allclose(half, plain * 0.5, atol=1e-5)
 
 
 def test_convolution_by_gathers_is_that_of_a_graph_network():
@@ -160,7 +163,8 @@ def test_the_published_model_from_the_picture_to_the_mesh(data_dir):
     model = mesh_rcnn.MeshRCNN(
         encoder=encoders.ResNet50(),
         voxel_head=mesh_rcnn.VoxelHead(resolution),
-        head=mesh_rcnn.PaddedRefinement(unit=camera.P2M_SCALE),
+        head=mesh_rcnn.PaddedRefinement(),
+        unit=camera.P2M_SCALE,
         capacity=cubify.default_capacity(resolution),
         threshold=float(recorded["cubify_thresh"]),
         alignment="topleft",
