@@ -46,7 +46,7 @@ def _of_equation(equation):
     if name == "conv_general_dilated":
         return _of_convolution(equation)
     return _repetitions(equation) * sum(
-        _of_jaxpr(inner) for inner in _inner_programs(equation)
+        _of_jaxpr(inner) for inner in inner_programs(equation)
     )
 
 
@@ -74,7 +74,8 @@ def _of_convolution(equation):
     return 2 * terms * math.prod(equation.outvars[0].aval.shape)
 
 
-def _inner_programs(equation):
+def inner_programs(equation):
+    """The programs inside an equation of a jaxpr: of loops, branches, devices."""
     for parameter in equation.params.values():
         several = parameter if isinstance(parameter, tuple | list) else (parameter,)
         for value in several:
