@@ -1,4 +1,4 @@
-r"""Mesh R-CNN on colour alone: the ShapeNet model that paper 000 compares with.
+r"""Mesh R-CNN on colour alone, which Depth-Aware Pixel2Mesh compares with.
 
 ResNet-50, 48^3 voxels of the view volume, the mesh of those of a probability of at
 least 0.2, three refinement stages of three graph convolutions. Published for P2M
@@ -91,7 +91,7 @@ def voxel_only(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
 
 
 def published(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """Objects of unit diagonal on black; cubes half a voxel off (FACTS 1.6)."""
+    """Objects of unit diagonal on black; cubes half a voxel off."""
     config.model.color_encoding = "imagenet_black"
     config.model.alignment = "topleft"
     config.model.unit = camera.P2M_SCALE

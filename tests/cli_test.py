@@ -1,6 +1,7 @@
 """`pixel2mesh-jax COMMAND`: commands become flags, configs are found by name."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -109,8 +110,13 @@ def test_a_wheel_works_outside_of_the_checkout(repository, tmp_path):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    source = tmp_path / "source"  # building leaves files beside the sources
+    for name in ("pixel2mesh_jax", "data_pipelines", "configs"):
+        shutil.copytree(repository / name, source / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(repository / name, source)
     pip = (sys.executable, "-m", "pip", "--quiet")
-    run(*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path, repository)
+    run(*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path, source)
     (wheel,) = tmp_path.glob("*.whl")
     run(*pip, "install", "--no-deps", "--target", tmp_path / "site", wheel)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}

@@ -7,7 +7,7 @@ decides: its mesh counts once its voxels overlap the true ones by `min_iou`. Tha
 function of the example alone, so it needs no state, is the same on any number of
 devices, and an example that goes astray later on is left out again.
 
-Source: facebookresearch/meshrcnn, shapenet/modeling/heads/mesh_loss.py (FACTS 1.6);
+Source: facebookresearch/meshrcnn, shapenet/modeling/heads/mesh_loss.py;
 lengths as in `losses/mesh_rcnn.py`.
 """
 

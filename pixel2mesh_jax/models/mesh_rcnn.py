@@ -8,8 +8,7 @@ The refinement is that of `models/refinement.py`, on a mesh of its own per examp
 stages are mapped over the examples, whose tables of neighbours have one size. No
 gradient flows through the mesh to the voxels.
 
-Source: Mesh R-CNN (Gkioxari et al., ICCV 2019); facebookresearch/meshrcnn, shapenet/
-(FACTS 1.6).
+Source: Mesh R-CNN (Gkioxari et al., ICCV 2019); facebookresearch/meshrcnn, shapenet/.
 """
 
 from collections.abc import Callable

@@ -13,7 +13,7 @@ from pixel2mesh_jax.weights import importing
 from tests import named_tensors
 from tests.weights import published_files
 
-# FACTS 1.6: the voxel head at 48^3 and the head of three light stages.
+# Of the published program: the voxel head at 48^3, the head of three light stages.
 VOXEL_PARAMETERS, HEAD_PARAMETERS = 6_763_824, 1_845_796
 
 
