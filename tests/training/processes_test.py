@@ -202,20 +202,39 @@ BAD_INPUT = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_INPUT)
-def test_bad_input_is_one_line_and_exit_code_2(case, trained, tmp_path):
-    bad_picture(tmp_path)
-    arguments, message = BAD_INPUT[case]
-    paths = {path.name: str(path) for path in tmp_path.iterdir()}
-    arguments = [paths.get(argument, argument) for argument in arguments]
-    output = ("--output", tmp_path / "out")
-    done = model(
-        "--workdir", trained, "--mode", "reconstruct", *SMALL, *arguments, *output
+@pytest.fixture(scope="module")
+def refusals(trained, tmp_path_factory):
+    """Exit code and messages of the program for each case of bad input."""
+    folder = tmp_path_factory.mktemp("bad")
+    bad_picture(folder)
+    paths = {path.name: str(path) for path in folder.iterdir()}
+    every = ("--config", "configs/rgbd.py:tiny", "--mode", "reconstruct")
+    every += ("--workdir", str(trained), "--output", str(folder / "out"), *SMALL)
+    starts = [
+        [*every, *(paths.get(argument, argument) for argument in arguments)]
+        for arguments, _ in BAD_INPUT.values()
+    ]
+    done = subprocess.run(
+        command("tests.training.forked_programs"),
+        cwd=REPOSITORY,
+        env=environment(),
+        input=json.dumps(starts),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=True,
     )
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    assert re.search(message, done.stderr, re.DOTALL), done.stderr
-    said = done.stderr.strip().splitlines()
+    return dict(zip(BAD_INPUT, json.loads(done.stdout), strict=True))
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_one_line_and_exit_code_2(case, refusals):
+    code, _, errors = refusals[case]
+    assert code == 2, errors
+    assert "Traceback" not in errors
+    _, message = BAD_INPUT[case]
+    assert re.search(message, errors, re.DOTALL), errors
+    said = errors.strip().splitlines()
     first, *rest = [line for line in said if not WARNING.match(line)]
     assert first.startswith("error: ")
     assert all(line.startswith("  ") for line in rest)
