@@ -28,10 +28,11 @@ import ml_collections
 
 from configs import common
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import camera
 
 # Steps of 32 through the training views, as published; 25 epochs of them.
 EPOCH = 24_949
+# Metres of a diagonal of an object, which is 1 in the published program.
+UNIT_DIAGONAL = 0.57
 
 
 def get_config(variant=""):
@@ -94,7 +95,7 @@ def published(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """Objects of unit diagonal on black; cubes half a voxel off."""
     config.model.color_encoding = "imagenet_black"
     config.model.alignment = "topleft"
-    config.model.unit = camera.P2M_SCALE
+    config.model.unit = UNIT_DIAGONAL
     return config
 
 
