@@ -19,7 +19,7 @@ SMALL, CHANNELS = 24, 64  # of the refinement, as in the variant `tiny`
 
 
 def cases() -> Iterator[Case]:
-    """Against numpy on the host, and against sums over segments."""
+    """Against numpy on the host, and against jraph.GraphNetwork."""
     yield _cubify()
     yield _aggregation()
 
@@ -71,12 +71,12 @@ def _aggregation():
         )
 
     ours = program(graph.aggregate)
-    other = program(graph.aggregate_by_segments)
+    other = program(graph.aggregate_by_network)
     return Case(
         f"aggregate 4 meshes of {capacity.vertices} x {CHANNELS}",
         ours.run,
         other.run,
-        "segment_sum",
+        "jraph.GraphNetwork",
         check_equal(ours.run, other.run),
     )
 

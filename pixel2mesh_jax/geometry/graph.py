@@ -88,7 +88,7 @@ def padded_graph(mesh: PaddedMesh) -> jraph.GraphsTuple:
     num_vertices, width = mesh.neighbors.shape
     return jraph.GraphsTuple(
         nodes=None,
-        edges={"sum": mesh.neighbor_mask.ravel()},
+        edges={"sum": mesh.neighbor_mask.ravel(), TABLE: Table(width)},
         senders=mesh.neighbors.ravel(),
         receivers=jnp.repeat(jnp.arange(num_vertices), width),
         globals=None,

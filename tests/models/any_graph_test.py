@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import gather, graph, templates, topology
+from pixel2mesh_jax.geometry import cubify, gather, graph, templates, topology
 from pixel2mesh_jax.models.graph_layers import GraphConv, GraphResNet
 
 CHANNELS, WIDTH = 3, 4
@@ -92,6 +92,25 @@ def test_graphs_of_one_width_keep_their_table_in_a_batch():
         graph.aggregate(batch, nodes, "chebyshev"),
         graph.aggregate_by_network(batch, nodes, "chebyshev"),
     )
+
+
+def test_a_mesh_of_voxels_has_a_table():
+    """Which is symmetric, padding too: values and gradients are those of a network."""
+    room = cubify.Capacity(vertices=200, faces=400)
+    occupied = jnp.asarray(np.random.default_rng(0).random((4, 4, 4)) < 0.5)
+    mesh = cubify.mesh_of_occupancy(occupied, room)
+    assert 0 < mesh.vertex_mask.sum() < room.vertices
+    level = graph.padded_graph(mesh)
+    nodes = nodes_of(room.vertices)
+    assert graph.has_table(level, len(nodes))
+    operands = nodes, *jax.random.normal(jax.random.key(0), (2, CHANNELS, 5))
+    (found, pull), (expected, pull_expected) = (
+        jax.vjp(lambda *x, form=form: graph.convolve(form, *x, "sum"), *operands)
+        for form in (level, graph.without_table(level))
+    )
+    close(found, expected)
+    cotangent = jnp.sin(jnp.arange(found.size, dtype=jnp.float32)).reshape(found.shape)
+    jax.tree.map(close, pull(cotangent), pull_expected(cotangent))
 
 
 def test_padding_that_breaks_the_table_is_seen():
