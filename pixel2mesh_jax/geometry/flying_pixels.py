@@ -44,21 +44,32 @@ def flying_pixels(
 def between_surfaces(
     depth: Float[np.ndarray, "H W"], focal: float
 ) -> Bool[np.ndarray, "H W"]:
-    """One neighbour is far nearer, and the opposite one far behind or missing."""
+    """Far behind a surface, and as far before the next one, or that is missing.
+
+    Both surfaces go on without such a step, which those beside a steep face do not.
+    """
     found = np.zeros(depth.shape, bool)
     for axis in (0, 1):
-        middle = np.moveaxis(depth, axis, 0)
-        before, here, after = middle[:-2], middle[1:-1], middle[2:]
+        line = np.moveaxis(depth, axis, 0)
+        two_before, before, here, after, two_after = (
+            line[start : len(line) - 4 + start] for start in range(5)
+        )
         step = BETWEEN * here / focal
-        rises = _stands_out(before, here, after, step)
-        falls = _stands_out(after, here, before, step)
-        np.moveaxis(found, axis, 0)[1:-1] |= (here > 0) & (rises | falls)
+        rises = _stands_out(two_before, before, here, after, two_after, step)
+        falls = _stands_out(two_after, after, here, before, two_before, step)
+        np.moveaxis(found, axis, 0)[2:-2] |= (here > 0) & (rises | falls)
     return found
 
 
-def _stands_out(near, here, far, step):
-    """Far behind one neighbour, and as far before the other one, if it is there."""
-    return (near > 0) & (here - near > step) & ((far - here > step) | (far <= 0))
+def _stands_out(beyond_near, near, here, far, beyond_far, step):
+    """The middle one of five is a step behind one side and before the other."""
+    behind = (near > 0) & (here - near > step) & _goes_on(near, beyond_near, step)
+    before = (far - here > step) & _goes_on(far, beyond_far, step)
+    return behind & (before | (far <= 0))
+
+
+def _goes_on(depth, beyond, step):
+    return (beyond <= 0) | (np.abs(beyond - depth) <= step)
 
 
 def behind_the_object(
