@@ -60,7 +60,12 @@ HOUSE = {
         {**SMALL_CASCADE, "num_blocks": 1, "encoder": "resnet18"},
     ),
 }
-NAMES = (*HOUSE, *TOYS)
+# What frustum_mesh does, frustum and mesh_rcnn do as well; it compiles for minutes.
+SLOW = ("frustum_mesh",)
+NAMES = [
+    pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+    for name in (*HOUSE, *TOYS)
+]
 
 
 @pytest.fixture(autouse=True)
