@@ -2,8 +2,7 @@
 
     pixel2mesh-jax app [--model rgbd_sdf] [--host 127.0.0.1] [--port 7860]
 
-Needs the extra `web` (gradio). Nothing is sent to another machine. The same file runs
-as a hosted Space: `demo` is what its runner looks for.
+Needs the extra `web` (gradio). Nothing is sent to another machine.
 """
 
 import argparse
@@ -27,7 +26,7 @@ MAX_WAITING = 20  # jobs in the queue
 # Seconds after which files of a visitor are removed, and how often that is looked at.
 FILE_AGE = 3600
 FILE_CHECK = 600
-FORMATS = tuple(suffix[1:] for suffix in meshes.SAVE_SUFFIXES)
+FORMATS = meshes.FORMATS
 # fx, fy, cx, cy of well-known sensors at their usual size.
 PRESETS = {
     "from the picture (assumed)": "",
@@ -186,7 +185,9 @@ def reconstruct(
         depth_unit=(depth_unit or "").strip() or None,
     )
     shown = result.save(folder / "mesh.glb")
-    wanted = result.save(folder / f"mesh.{file_format}")
+    wanted = shown
+    if file_format != "glb":
+        wanted = result.save(folder / f"mesh.{file_format}")
     facts = {
         "frame": result.frame,
         "scale is metric": result.scale_is_metric,
@@ -224,16 +225,16 @@ def without_folders(text: str) -> str:
 def _examples():
     """Pictures of the checkout, where there is one."""
     folder = pathlib.Path(__file__).resolve().parents[1] / "examples"
-    cameras = {"taxi": "245,245,111.5,111.5", "bench": "245,245,111.5,111.5"}
+    camera = "245,245,111.5,111.5"  # of both
     return [
         [
             str(folder / f"{name}.png"),
             str(folder / f"{name}_depth.png"),
-            lens,
+            camera,
             "",
             "glb",
         ]
-        for name, lens in cameras.items()
+        for name in ("taxi", "bench")
         if (folder / f"{name}.png").is_file()
     ]
 

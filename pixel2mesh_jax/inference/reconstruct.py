@@ -31,7 +31,7 @@ from pixel2mesh_jax.io.matting import load_matting
 from pixel2mesh_jax.report import mesh_page, preview
 
 FITS = views.FITS
-FORMATS = tuple(suffix[1:] for suffix in meshes.SAVE_SUFFIXES)
+FORMATS = meshes.FORMATS
 # A strip of pictures, a page with the mesh to turn, or nothing.
 PREVIEWS = ("png", "html", "none")
 # Names that a message lists.

@@ -23,6 +23,7 @@ from pixel2mesh_jax.io.mesh_limits import validate
 
 LOAD_SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
 SAVE_SUFFIXES = (".obj", ".ply", ".glb", ".stl")
+FORMATS = tuple(suffix[1:] for suffix in SAVE_SUFFIXES)
 # Object frame (y up) from a z-up file: the top stays up, the front looks to +z.
 _Y_UP_FROM_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 _NO_TRIANGLES = "holds no triangles"
