@@ -20,8 +20,10 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.progress import Progress
 
+from data_pipelines import tensorflow_extra  # noqa: F401
+
+# isort: split
 from data_pipelines import (
-    build_lock,
     build_report,
     cache,
     record_files,
@@ -37,6 +39,7 @@ from data_pipelines.views import (
     Options,
     load_estimator,
 )
+from pixel2mesh_jax import file_locks
 from pixel2mesh_jax.atomic_files import publish_folder
 from pixel2mesh_jax.errors import InputError
 
@@ -88,7 +91,11 @@ def _alone(job):
     """Keeps other builds of this data set off its folder."""
     if _is_remote(job):
         return contextlib.nullcontext()  # no locks there; TFDS renames at the end
-    return build_lock.hold(job.lock, str(job.shards))
+    return file_locks.hold(
+        job.lock,
+        f"{job.shards} is being written by another build",
+        "choose another --data_dir",
+    )
 
 
 def _is_remote(job):

@@ -18,6 +18,9 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
+from data_pipelines import tensorflow_extra  # noqa: F401
+
+# isort: split
 from data_pipelines import input_pipeline
 from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.errors import InputError

@@ -1,29 +1,41 @@
 """Files that a reader sees complete or not at all."""
 
+import hashlib
 import os
 import pathlib
-import tempfile
+
+from pixel2mesh_jax import file_locks
+
+# Of the name of a file that stand in that of its unfinished version, so that this one
+# stays below the usual limit of 255 bytes.
+SHOWN_CHARACTERS = 40
 
 
 def write_atomically(path: str | os.PathLike, content: bytes) -> None:
-    """Writes a file under a temporary name beside it, then renames it.
+    """Writes a file under another name beside it, then renames it.
 
-    Missing folders are created. If writing fails, nothing is left behind. When it
-    returns the file survives a loss of power.
+    Missing folders are created. If writing fails, nothing is left behind; what a killed
+    process has left is used by the next one that writes this file. When it returns the
+    file survives a loss of power.
     """
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+    partial = path.with_name(_partial_name(path.name))
+    with file_locks.open_alone(partial, wait=True) as file:
         try:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())  # else the name may survive without the content
-            os.chmod(file.name, 0o644)  # temporary files are private
-            os.replace(file.name, path)
+            os.replace(partial, path)
         except BaseException:
-            os.unlink(file.name)
+            partial.unlink()
             raise
     flush_to_disk(path.parent)
+
+
+def _partial_name(name):
+    """Of the unfinished file; hidden, the same each time, not longer than allowed."""
+    digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
+    return f".{name[:SHOWN_CHARACTERS]}.{digest[:8]}.partial"
 
 
 def flush_to_disk(path: str | os.PathLike) -> None:

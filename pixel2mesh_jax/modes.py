@@ -180,6 +180,9 @@ def open_dataset(
     Raises:
       InputError: it is not there, or lacks something.
     """
+    from data_pipelines import tensorflow_extra  # noqa: F401
+
+    # isort: split
     from data_pipelines import input_pipeline
 
     where = (config.dataset, config.data_dir)

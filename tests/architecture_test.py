@@ -23,7 +23,7 @@ PACKAGES = FOLDERS[:3]
 # Part of the project -> the parts that it may import, besides itself.
 SCHEMA = {"structures", "errors"}
 GEOMETRY = SCHEMA | {"geometry"}
-FILES = {"atomic_files"}
+FILES = {"atomic_files", "file_locks"}
 HOST = GEOMETRY | FILES | {"io", "rendering", "processes"}
 METHODS = GEOMETRY | {"io", "losses", "models", "weights"}
 MODES = HOST | METHODS | {"methods", "training", "evaluation", "report", "inference"}
@@ -31,7 +31,8 @@ MAY_IMPORT = {
     "errors": set(),
     "structures": set(),
     "geometry": SCHEMA,
-    "atomic_files": set(),
+    "file_locks": {"errors"},
+    "atomic_files": {"file_locks"},
     "command_line": set(),
     "processes": {"errors"},
     "io": GEOMETRY | FILES,

@@ -54,3 +54,12 @@ def test_a_folder_gets_its_name_when_all_of_it_is_on_the_disk(tmp_path, monkeypa
     atomic_files.publish_folder(tmp_path / "made", tmp_path / "shown" / "1.0")
     assert events == ["a.txt", "inner", "made", "rename", "shown"]
     assert (tmp_path / "shown" / "1.0" / "inner" / "a.txt").read_text() == "content"
+
+
+def test_what_a_killed_process_left_is_used_and_gone(tmp_path):
+    path = tmp_path / ("a" * 250)
+    partial = tmp_path / atomic_files._partial_name(path.name)
+    partial.write_bytes(b"half of somethi")
+    write_atomically(path, b"new")
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == b"new"

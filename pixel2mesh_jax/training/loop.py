@@ -3,6 +3,7 @@
 On a GPU to the bit with `config.deterministic` only, see `numerics.py`.
 """
 
+import contextlib
 import functools
 import math
 import pathlib
@@ -16,7 +17,7 @@ import optax
 import rich.progress
 from rich.console import Console
 
-from pixel2mesh_jax import methods, processes
+from pixel2mesh_jax import file_locks, methods, processes
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.evaluation import evaluate
 from pixel2mesh_jax.methods.method import Method
@@ -29,6 +30,8 @@ from pixel2mesh_jax.training.start import start_state
 
 # The protocol that chooses the best checkpoint: vertices would reward tessellation.
 VALIDATION_PROTOCOL = "surface"
+# In the folder of a run while a training writes there.
+LOCK_NAME = ".training.lock"
 
 
 class Data(NamedTuple):
@@ -72,18 +75,23 @@ def train(
 
     Raises:
       InputError: a config that cannot be trained or is not that of the run, a
-        checkpoint of another model, or a batch that is not full.
+        checkpoint of another model, another training in this folder, or a batch that
+        is not full.
       FloatingPointError: a scalar is not finite; named in the message.
     """
     console = console or Console(quiet=not processes.is_first_process())
     workdir = pathlib.Path(workdir)
+    with _alone(workdir):
+        return _train(config, workdir, data, draw, console)
+
+
+def _train(config, workdir, data, draw, console):
     run_folder.check_resumable(workdir, config)
     shardings = sharding.make_shardings(config.batch_size)
     method, tx = methods.make(config), make_optimizer(config)
     constants = jax.device_put(method.constants, shardings.replicated)
     step_fn = compile_steps(config, method, tx, shardings)
     programs = states.Programs(method, functools.partial(numerics.jit, config=config))
-    workdir.mkdir(parents=True, exist_ok=True)
     with ckpt.open_checkpoints(workdir) as saved:
         state = start_state(config, method, tx, constants, shardings.replicated, saved)
         start = int(state.step)
@@ -110,6 +118,23 @@ def train(
                         metrics = validate(extract, data, record, step, draw)
                     saved.save(step, state, metrics=metrics)
     return state
+
+
+@contextlib.contextmanager
+def _alone(workdir):
+    """Keeps other trainings off the folder; the first process answers for all."""
+    with contextlib.ExitStack() as held:
+
+        def lock():
+            if processes.is_first_process():
+                what = f"{workdir} is being written by another training"
+                path = workdir / LOCK_NAME
+                remedy = "give another --workdir"
+                held.enter_context(file_locks.hold(path, what, remedy))
+            return []
+
+        processes.gather_rows(lock)
+        yield
 
 
 def compile_steps(

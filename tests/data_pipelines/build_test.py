@@ -15,11 +15,12 @@ import pytest
 import tensorflow_datasets as tfds
 import trimesh
 
-from data_pipelines import build, build_lock, cache, views
+from data_pipelines import build, cache, views
 from data_pipelines.job import parse
 from data_pipelines.mesh_folder import mesh_folder_dataset_builder
 from data_pipelines.mesh_folder import source as mesh_folder
 from data_pipelines.outcomes import Outcome
+from pixel2mesh_jax import file_locks
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 from tests.networks import write_network
@@ -237,7 +238,7 @@ def test_a_source_that_is_gone_is_no_reason_to_complain(source, tmp_path, capsys
 def test_a_second_build_of_the_same_folder_is_refused(source, tmp_path, capsys):
     data_dir = tmp_path / "data"
     job = parse(["mesh_folder", "--data_dir", str(data_dir), "--source", str(source)])
-    with build_lock.hold(job.lock, str(job.shards)):
+    with file_locks.hold(job.lock, "data", "wait"):
         assert run("mesh_folder", data_dir, "--source", str(source)) == 2
         text = capsys.readouterr().err
         assert f"being written by another build (process {os.getpid()})" in text

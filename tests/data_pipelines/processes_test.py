@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from data_pipelines import build, build_lock, cache, processes, views
+from data_pipelines import build, cache, processes, views
 from data_pipelines.mesh_folder import source as mesh_folder
 from data_pipelines.outcomes import Outcome
 from pixel2mesh_jax.errors import InputError
@@ -135,23 +135,3 @@ def test_damage_that_shows_late_is_named_and_mended_by_the_next_run(tmp_path, fi
     with pytest.raises(InputError, match=r"chair/a\.glb was damaged.*builds it again"):
         list(cache.load(tmp_path, item))
     assert not path.exists()
-
-
-def test_a_lock_is_free_again_when_its_holder_was_killed(tmp_path, repository):
-    lock = tmp_path / "some.lock"
-    program = (
-        "import os, pathlib; from data_pipelines import build_lock\n"
-        f"with build_lock.hold(pathlib.Path({str(lock)!r}), 'data'):\n"
-        "    os.kill(os.getpid(), 9)"
-    )
-    environment = os.environ | {"PYTHONPATH": str(repository)}
-    dead = subprocess.run([sys.executable, "-c", program], env=environment, check=False)
-    assert dead.returncode == -signal.SIGKILL
-    assert lock.exists()
-    with (
-        build_lock.hold(lock, "data"),
-        pytest.raises(InputError, match=rf"data is being.*process {os.getpid()}"),
-        build_lock.hold(lock, "data"),
-    ):
-        pass
-    assert not lock.exists()

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from configs import rgbd
+from pixel2mesh_jax import file_locks
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.training import (
     checkpoints,
@@ -202,3 +203,13 @@ def test_unknown_names_list_the_valid_ones():
     config = make_config(optimizer={"schedule": "linear"})
     with pytest.raises(InputError, match="Valid choices: constant, cosine, steps"):
         make_optimizer(config)
+
+
+def test_a_second_training_in_the_same_folder_is_refused(tmp_path):
+    workdir = tmp_path / "run"
+    with (
+        file_locks.hold(workdir / loop.LOCK_NAME, "it is being written", "wait"),
+        pytest.raises(InputError, match=r"another training.*give another --workdir"),
+    ):
+        run(workdir, make_config())
+    assert not workdir.exists()
