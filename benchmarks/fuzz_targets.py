@@ -21,6 +21,7 @@ from configs import rgbd
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.io import (
     cameras,
+    captures,
     dat,
     depth_maps,
     materials,
@@ -78,7 +79,9 @@ def _use_mesh(suffix):
 def _use_pictures(folder):
     (found,) = sources.find_sources(folder / "a.png")
     camera = found.camera and cameras.load_camera(found.camera, found.picture)
-    view = views.load_view(found.picture, found.depth, camera or None, found.mask)
+    view = captures.load_capture(
+        found.picture, found.depth, camera or None, found.mask
+    ).view
     square, _ = views.canonicalize(view)
     batch = views.batch_of_view(square, 16)
     for array in (batch.rgb, batch.depth, batch.mask, batch.intrinsics):

@@ -81,14 +81,18 @@ flags.DEFINE_enum(
     "frame",
     "camera",
     finish.FRAMES,
-    "reconstruct: axes of the camera of the picture, as OpenGL or as OpenCV has them.",
+    "reconstruct: axes of the camera of the picture as OpenGL or as OpenCV has them; "
+    "or the object upright, with the middle of its box in the origin.",
 )
+flags.DEFINE_enum("up", "y", finish.UPS, "reconstruct: up axis of --frame object.")
 flags.DEFINE_integer("faces", 0, "reconstruct: at most so many triangles; 0 for all.")
+flags.DEFINE_integer("smooth", 0, "reconstruct: passes of a smoothing filter.")
 flags.DEFINE_enum(
     "preview",
     "png",
     reconstruct.PREVIEWS,
-    "reconstruct: a strip of pictures, a page with the mesh to turn, or nothing.",
+    "reconstruct: a strip of pictures, a page with the mesh to turn, a mesh that turns "
+    "(gif), or nothing.",
 )
 flags.DEFINE_enum(
     "fit", "auto", reconstruct.FITS, "reconstruct: cut out and centre the object first."
@@ -231,7 +235,7 @@ def _reconstruct(config, workdir, console):
         fit=FLAGS.fit,
         file_format=FLAGS.format,
         stages=FLAGS.stages,
-        wanted=finish.Finish(FLAGS.frame, FLAGS.faces),
+        wanted=finish.Finish(FLAGS.frame, FLAGS.faces, FLAGS.up, FLAGS.smooth),
         previews=FLAGS.preview,
     )
 

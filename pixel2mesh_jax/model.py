@@ -21,8 +21,10 @@ import trimesh
 
 from pixel2mesh_jax import compilation_cache
 from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.inference import finish
+from pixel2mesh_jax.inference.finish import Finish
 from pixel2mesh_jax.inference.predict import Prediction, predict, warn_of_doubts
-from pixel2mesh_jax.io import cameras, masks, materials, meshes, units, views
+from pixel2mesh_jax.io import cameras, captures, masks, materials, meshes, units, views
 from pixel2mesh_jax.io.in_memory import InMemory
 from pixel2mesh_jax.io.matting import load_matting
 from pixel2mesh_jax.training import run_folder
@@ -35,8 +37,8 @@ class Result:
     """A mesh, and what is known of it.
 
     Attributes:
-      frame: of the vertices. x points right, y up, and the camera looks along -z from
-        the origin.
+      frame: of the vertices. Unless another one was asked for, x points right, y up,
+        and the camera looks along -z from the origin.
       scale_is_metric: whether the unit is the metre, as measured by the depth map;
         without one the size is a guess.
       seconds: from the call to the mesh, compilation included.
@@ -116,6 +118,10 @@ class Model:
         box: tuple[int, int, int, int] | None = None,
         matting: str = "none",
         fit: str = "auto",
+        frame: str = "camera",
+        up: str = "y",
+        faces: int = 0,
+        smooth: int = 0,
     ) -> Result | list[Result]:
         """One picture to one result; a list of pictures to a list of results.
 
@@ -136,6 +142,12 @@ class Model:
           matting: "rembg" or "onnx:FILE" cuts out what has neither alpha nor mask.
           fit: "always" cuts out and centres the object, "never" does not, "auto"
             does so unless it looks as the network expects it.
+          frame: of the mesh: "camera" (x right, y up, z towards the viewer), "opencv"
+            (x right, y down, z away from the viewer), or "object" (upright, the middle
+            of its box in the origin).
+          up: axis that points up in the frame of the object, "y" or "z".
+          faces: at most so many triangles, 0 for all.
+          smooth: passes of a smoothing filter.
 
         For a list of pictures, `depth`, `intrinsics` and `mask` are lists as long, or
         None; one camera serves all.
@@ -143,7 +155,10 @@ class Model:
         Raises:
           InputError: unusable input; says what was expected.
         """
+        wanted = Finish(frame, faces, up, smooth)
+        finish.check(wanted)
         options = {
+            "wanted": wanted,
             "depth_unit": units.parse_choice(str(depth_unit or "")),
             "label": label,
             "box": masks.parse_box(box),
@@ -170,6 +185,7 @@ class Model:
         mask,
         number,
         *,
+        wanted,
         depth_unit,
         label,
         box,
@@ -179,7 +195,7 @@ class Model:
         started = time.perf_counter()
         name = _name(image, f"image{number}")
         self._check_inputs(depth, name)
-        capture = views.load_capture(
+        capture = captures.load_capture(
             _source(image, f"image{number}"),
             _source(depth, f"depth{number}"),
             _camera(intrinsics, name),
@@ -192,6 +208,7 @@ class Model:
         size = self.config.image_size
         found = predict(self._run.extract, capture, name, image_size=size, fit=fit)
         warn_of_doubts(found, capture, name, "Give the intrinsics.")
+        found = finish.finish(found, wanted, capture)
         return Result(found, time.perf_counter() - started)
 
     def _check_inputs(self, depth, name):

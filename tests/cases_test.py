@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.io import cameras, exif, result_files, sources, views
+from pixel2mesh_jax.io import cameras, captures, exif, result_files, sources, views
 
 pytestmark = pytest.mark.data
 # Case -> options that its README asks for.
@@ -35,13 +35,13 @@ def load(folder, depth_unit=None):
     depth = [p for p in folder.iterdir() if p.stem == "depth"]
     [files] = sources.find_sources(picture, depth[0] if depth else None)
     lens = files.camera and cameras.load_camera(files.camera, picture)
-    return views.load_capture(picture, files.depth, lens, files.mask, depth_unit)
+    return captures.load_capture(picture, files.depth, lens, files.mask, depth_unit)
 
 
 @pytest.fixture
 def clean(data_dir):
     stem = data_dir / "rgbd_captures" / "ycbv01_025_mug"
-    return views.load_capture(
+    return captures.load_capture(
         f"{stem}.png",
         f"{stem}_depth.png",
         cameras.load_camera(f"{stem}_camera.json"),

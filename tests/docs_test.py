@@ -20,4 +20,7 @@ def test_the_examples_of_a_page_run(page, repository, tmp_path, monkeypatch):
     assert (tmp_path / "out" / "taxi.glb").is_file()
     assert len(names["results"]) == 2
     assert not names["guess"].scale_is_metric
-    assert names["points_opencv"][:, 2].min() > 0
+    assert names["for_robots"].mesh.vertices[:, 2].min() > 0
+    upright = names["for_blender"].mesh
+    assert len(upright.faces) == 2000
+    assert upright.extents.argmin() != 0  # a car is longer than high

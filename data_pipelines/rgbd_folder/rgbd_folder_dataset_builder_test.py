@@ -15,7 +15,7 @@ from data_pipelines.rgbd_folder import rgbd_folder_dataset_builder, source
 from data_pipelines.views import REPORT_NAME, VERSION, Options
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, object_crop
-from pixel2mesh_jax.io import depth_maps, views
+from pixel2mesh_jax.io import captures, depth_maps, views
 from pixel2mesh_jax.rendering import raycast
 
 # A camera with a long lens that sees a box of 20 cm, 1.5 m away and off its axis.
@@ -305,12 +305,12 @@ def test_sensor_depth_lies_on_the_true_surface(tmp_path, data_dir):
     assert len(found) == 3
     for record in found:
         stem = folder / record["object_id"].decode().removeprefix("object/")
-        capture = views.load_view(
+        capture = captures.load_capture(
             f"{stem}.png",
             f"{stem}_depth.png",
             depth_maps.load_intrinsics(f"{stem}_camera.json"),
             f"{stem}_mask.png",
-        )
+        ).view
         _, fitted = views.canonicalize(capture)
         seen, true = (
             object_crop.camera_from_canonical(points, fitted)

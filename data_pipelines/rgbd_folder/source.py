@@ -13,7 +13,7 @@ from data_pipelines import folders, render, true_meshes
 from data_pipelines.views import Item, Options, random_generator
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import object_crop
-from pixel2mesh_jax.io import cameras, exif, meshes, sources, units, views
+from pixel2mesh_jax.io import cameras, captures, exif, meshes, sources, units, views
 from pixel2mesh_jax.structures import Example, SurfaceSamples
 
 # The true shape, if it is known: camera frame of the picture, metres.
@@ -86,7 +86,7 @@ def make_examples(item: Item, options: Options) -> list[Example]:
         )
     if not capture.camera:
         logger.warning("no camera beside the picture: that of 3D-R2N2 is assumed")
-    read = views.load_capture(
+    read = captures.load_capture(
         capture.picture,
         capture.depth or None,
         cameras.load_camera(capture.camera, capture.picture)

@@ -15,7 +15,7 @@ import trimesh
 
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import object_crop, surface
-from pixel2mesh_jax.io import exif, units, views
+from pixel2mesh_jax.io import captures, exif, units, views
 from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction
 
@@ -75,7 +75,7 @@ class Prediction(NamedTuple):
 
 def predict(
     extract: Extract,
-    capture: views.Capture,
+    capture: captures.Capture,
     name: object,
     *,
     image_size: int,
@@ -123,7 +123,7 @@ def predict(
 
 
 def warn_of_doubts(
-    found: Prediction, capture: views.Capture, name: object, remedy: str
+    found: Prediction, capture: captures.Capture, name: object, remedy: str
 ) -> None:
     """Says what makes metres doubtful: an assumed lens, an unlikely size.
 

@@ -26,14 +26,22 @@ from pixel2mesh_jax.inference.predict import (
     warn_of_doubts,
 )
 from pixel2mesh_jax.inference.summary import json_bytes, summary
-from pixel2mesh_jax.io import cameras, meshes, result_files, sources, units, views
+from pixel2mesh_jax.io import (
+    cameras,
+    captures,
+    meshes,
+    result_files,
+    sources,
+    units,
+    views,
+)
 from pixel2mesh_jax.io.matting import load_matting
-from pixel2mesh_jax.report import mesh_page, preview
+from pixel2mesh_jax.report import mesh_page, preview, turntable
 
 FITS = views.FITS
 FORMATS = meshes.FORMATS
-# A strip of pictures, a page with the mesh to turn, or nothing.
-PREVIEWS = ("png", "html", "none")
+# A strip of pictures, a page with the mesh to turn, a mesh that turns, or nothing.
+PREVIEWS = ("png", "html", "gif", "none")
 # Names that a message lists.
 MOST_NAMES = 10
 
@@ -120,8 +128,9 @@ def reconstruct(
         "auto" (if it is elsewhere), "always", "never".
       file_format: one of `FORMATS`.
       stages: also write the mesh of every stage, `<name>_stage1.<format>` and so on.
-      wanted: frame and number of triangles.
-      previews: one of `PREVIEWS`: `<name>_preview.png`, `<name>.html`, none.
+      wanted: frame, number of triangles, smoothing.
+      previews: one of `PREVIEWS`: `<name>_preview.png`, `<name>.html`,
+        `<name>.gif`, none.
       model: its name, for the summary.
       report: is told size and distance of every object, one line each.
 
@@ -148,7 +157,7 @@ def reconstruct(
         if needs_depth and files.depth is None and estimate is None:
             raise InputError(_missing_depth(files.picture))
         camera_file = files.camera if intrinsics is None else intrinsics
-        capture = views.load_capture(
+        capture = captures.load_capture(
             files.picture,
             files.depth,
             camera_file and cameras.load_camera(camera_file, files.picture),
@@ -166,13 +175,13 @@ def reconstruct(
             fit=fit,
             estimate=estimate,
         )
-        found = finish.finish(found, wanted)
+        found = finish.finish(found, wanted, capture)
         facts = summary(
             found,
             capture,
             files._replace(camera=camera_file),
             model=model,
-            frame=wanted.frame,
+            wanted=wanted,
             seconds=time.perf_counter() - started,
         )
         stem = files.picture.stem
@@ -233,7 +242,7 @@ def _write(found: Prediction, facts, picture, path, stages, previews) -> Written
 
 
 def _write_preview(found, facts, picture, path, previews) -> pathlib.Path | None:
-    """The strip of pictures or the page, of what the network saw."""
+    """The strip of pictures, the page or the turntable, of what the network saw."""
     batch = found.batch
     rgb, depth = batch.rgb[0], batch.depth[0]
     if previews == "png":
@@ -242,6 +251,9 @@ def _write_preview(found, facts, picture, path, previews) -> pathlib.Path | None
     elif previews == "html":
         text = mesh_page.page(picture.name, rgb, depth, found.seen, facts)
         target, content = result_files.of_page(path), text.encode()
+    elif previews == "gif":
+        target = result_files.of_turntable(path)
+        content = turntable.gif_bytes(found.seen)
     else:
         return None
     write_atomically(target, content)

@@ -11,8 +11,8 @@ import pixel2mesh_jax
 from pixel2mesh_jax.geometry import surface
 from pixel2mesh_jax.inference import finish
 from pixel2mesh_jax.inference.predict import Prediction
+from pixel2mesh_jax.io.captures import Capture
 from pixel2mesh_jax.io.sources import Sources
-from pixel2mesh_jax.io.views import Capture
 
 
 def summary(
@@ -21,7 +21,7 @@ def summary(
     files: Sources,
     *,
     model: str,
-    frame: str,
+    wanted: finish.Finish,
     seconds: float,
 ) -> dict[str, Any]:
     """Facts about a mesh and where they come from.
@@ -31,7 +31,7 @@ def summary(
       capture: what it was made of.
       files: of the capture.
       model: name of the weights or folder of the run.
-      frame: one of `finish.FRAMES`.
+      wanted: frame of the mesh.
       seconds: from the files to the mesh.
     """
     vertices, faces, colors = found.mesh
@@ -39,7 +39,7 @@ def summary(
     unit = "metre" if found.is_metric else "none: the scale is a guess"
     return {
         "frame": found.frame,
-        "axes": finish.axes(frame),
+        "axes": finish.axes(wanted),
         "unit": unit,
         "scale_is_metric": found.is_metric,
         "vertices": len(vertices),

@@ -2,6 +2,7 @@
 
 import logging
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Shaped
@@ -25,6 +26,20 @@ STRETCHED_PERCENTILE = 99
 logger = logging.getLogger(__name__)
 
 
+class MeasuredDepth(NamedTuple):
+    """A depth map of a file.
+
+    Attributes:
+      values: metres along the optical axis, 0 = missing.
+      unit: metres per stored value, as they were read.
+      usual: metres per stored value if nothing says so: floats in m, integers in mm.
+    """
+
+    values: Float32[np.ndarray, "H W"]
+    unit: float
+    usual: float
+
+
 def load_depth(path: Source, unit: float | None = None) -> Float32[np.ndarray, "H W"]:
     """Reads a depth map: metres along the optical axis, 0 = missing.
 
@@ -42,30 +57,24 @@ def load_depth(path: Source, unit: float | None = None) -> Float32[np.ndarray, "
       InputError: no such file, too large, damaged, 8-bit or not a single channel,
         negative values, or no pixel with depth.
     """
-    return read_depth(path, unit)[0]
+    return read_depth(path, unit).values
 
 
-def read_depth(
-    path: Source, unit: float | None = None
-) -> tuple[Float32[np.ndarray, "H W"], float]:
-    """As `load_depth`; and metres per stored value."""
+def read_depth(path: Source, unit: float | None = None) -> MeasuredDepth:
+    """As `load_depth`; and the units."""
     path = named(path)
     stored = load_stored(path)
+    usual = _usual_unit(stored)
     if unit is None:
         _warn_of_inverse(stored, path)
-        unit = _usual_unit(stored)
+        unit = usual
     values = stored.astype(np.float64) * unit
     missing = _missing(stored, path) | (values > limits.MAX_DISTANCE)
     _check_negative(values[~missing], stored.size, path)
     depth = np.where(missing, 0, values).astype(np.float32)
     if not depth.any():
         raise InputError(_no_depth(stored, values, path))
-    return depth, unit
-
-
-def usual_unit(path: Source) -> float:
-    """Metres per value of a file if nothing says so: floats in m, integers in mm."""
-    return _usual_unit(load_stored(named(path)))
+    return MeasuredDepth(depth, unit, usual)
 
 
 def load_inverse(path: Source) -> Float32[np.ndarray, "H W"]:

@@ -36,9 +36,14 @@ def of_page(path: pathlib.Path) -> pathlib.Path:
     return path.with_suffix(".html")
 
 
+def of_turntable(path: pathlib.Path) -> pathlib.Path:
+    """The mesh that turns, beside it."""
+    return path.with_suffix(".gif")
+
+
 def beside(path: pathlib.Path) -> tuple[pathlib.Path, ...]:
     """What may be written beside a mesh."""
-    return of_preview(path), of_summary(path), of_page(path)
+    return of_preview(path), of_summary(path), of_page(path), of_turntable(path)
 
 
 def check(

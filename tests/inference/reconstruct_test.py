@@ -22,7 +22,7 @@ from pixel2mesh_jax.inference.predict import (
 )
 from pixel2mesh_jax.methods import cascade
 from pixel2mesh_jax.rendering import raycast
-from pixel2mesh_jax.report import preview
+from pixel2mesh_jax.report import preview, turntable
 from pixel2mesh_jax.structures import HostMesh, Mesh, Outputs, Reconstruction
 from tests.networks import write_network
 
@@ -106,12 +106,18 @@ def test_fewer_triangles_in_the_frame_of_opencv(tmp_path):
         new.bounds[0] * (1, -1, -1), old.bounds[[0, 1, 1], [0, 1, 2]], atol=2e-3
     )
     assert_allclose(new.visual.vertex_colors[:, :3], [(0, 128, 255)] * 252, atol=1)
-    for bad, message in (
-        (Finish("blender"), "unknown frame 'blender'; valid: camera, opencv"),
-        (Finish(faces=3), "faces is 3; expected at least 4"),
-    ):
-        with pytest.raises(InputError, match=message):
-            run(picture, tmp_path / "bad", wanted=bad)
+    with pytest.raises(InputError, match="unknown frame 'blender'"):
+        run(picture, tmp_path / "bad", wanted=Finish("blender"))
+
+
+def test_a_turntable_is_an_animated_picture(tmp_path, monkeypatch):
+    monkeypatch.setattr(turntable, "SIZE", 32)
+    picture = save_picture(tmp_path / "chair.png")
+    [result] = run(picture, tmp_path / "out", previews="gif")
+    assert result.preview == tmp_path / "out" / "chair.gif"
+    with Image.open(result.preview) as animation:
+        assert animation.n_frames == turntable.FRAMES
+        assert animation.info["loop"] == 0
 
 
 def test_what_is_known_of_a_mesh_is_beside_it(tmp_path):
@@ -521,7 +527,7 @@ def test_a_folder(tmp_path):
     ("options", "message"),
     [
         ({"file_format": "fbx"}, "unknown format 'fbx'; valid: obj, ply, glb, stl"),
-        ({"previews": "gif"}, "unknown preview 'gif'; valid: png, html, none"),
+        ({"previews": "jpg"}, "unknown preview 'jpg'; valid: png, html, gif, none"),
         ({"fit": "yes"}, "unknown fit 'yes'; valid: auto, always, never"),
     ],
 )

@@ -5,7 +5,14 @@ import pytest
 from PIL import Image
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.io import depth_maps, exif, images, in_memory, masks, views
+from pixel2mesh_jax.io import (
+    captures,
+    depth_maps,
+    exif,
+    images,
+    in_memory,
+    masks,
+)
 from pixel2mesh_jax.io.in_memory import InMemory
 
 SIZE = (20, 24)
@@ -67,7 +74,7 @@ def test_labels_are_a_choice():
     ],
 )
 def test_integers_are_millimetres_and_floats_metres(values, unit):
-    depth, found = depth_maps.read_depth(InMemory("depth", values))
+    depth, found, _ = depth_maps.read_depth(InMemory("depth", values))
     assert depth.shape == SIZE
     np.testing.assert_allclose(depth, 0.72, rtol=1e-6)
     assert found == unit
@@ -76,8 +83,10 @@ def test_integers_are_millimetres_and_floats_metres(values, unit):
 def test_files_and_memory_mix(tmp_path):
     Image.fromarray(picture()).save(tmp_path / "a.png")
     depth = np.where(disc(), np.float32(0.7), 0)
-    mixed = views.load_capture(tmp_path / "a.png", InMemory("depth", depth))
-    alone = views.load_capture(InMemory("image", picture()), InMemory("depth", depth))
+    mixed = captures.load_capture(tmp_path / "a.png", InMemory("depth", depth))
+    alone = captures.load_capture(
+        InMemory("image", picture()), InMemory("depth", depth)
+    )
     for one, other in zip(mixed.view[:3], alone.view[:3], strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -1,0 +1,218 @@
+"""Pictures with depth, mask and camera -> `Capture`.
+
+files or arrays -> turned upright, cut out -> `Capture` -> io/views.py -> `Batch`
+"""
+
+import functools
+import logging
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.geometry import camera, foreground, object_crop
+from pixel2mesh_jax.io import (
+    cameras,
+    depth_maps,
+    exif,
+    images,
+    masks,
+    object_depth,
+    units,
+)
+from pixel2mesh_jax.io.beside_picture import like_picture
+from pixel2mesh_jax.io.in_memory import Source
+from pixel2mesh_jax.io.matting import Matting
+from pixel2mesh_jax.structures import View
+
+logger = logging.getLogger(__name__)
+
+
+class Capture(NamedTuple):
+    """A view, and what its files say beside it.
+
+    Attributes:
+      view: upright; depth is missing (0) where alpha is 0.
+      unit: metres per stored depth value; None without measured depth.
+      lens_assumed: whether the camera is that of 3D-R2N2 because no file tells.
+      orientation: EXIF tag by which picture, depth, mask and camera were turned.
+      surroundings: depth of all that is not the object, metres; None if not measured.
+    """
+
+    view: View
+    unit: float | None
+    lens_assumed: bool
+    orientation: int
+    surroundings: Float32[np.ndarray, "H W"] | None = None
+
+
+def load_capture(
+    image_path: Source,
+    depth_path: Source | None = None,
+    intrinsics: Float[np.ndarray, "3 3"] | cameras.Camera | None = None,
+    mask_path: Source | None = None,
+    depth_unit: float | str | None = None,
+    matting: Matting | None = None,
+    label: int | None = None,
+    box: tuple[int, int, int, int] | None = None,
+) -> Capture:
+    """Loads a picture and what belongs to it.
+
+    A picture with an EXIF orientation is turned upright, and depth, mask and camera,
+    which are those of the sensor, along with it.
+
+    Pictures, masks and depth maps may be in memory (`InMemory`), whatever the others
+    are.
+
+    Args:
+      image_path: any picture; see `images.load_image` for its alpha.
+      depth_path: depth map of the same size, or of the same shape at another size; by
+        default none (all zero).
+      intrinsics: pinhole matrix in pixels of the stored picture, or what a file says
+        about it; by default the camera of 3D-R2N2, looking at the middle of the
+        picture.
+      mask_path: object mask of the same size, which replaces the alpha of the picture.
+      depth_unit: metres per stored value, or `units.INVERSE` for relative inverse depth
+        that is taken for an estimate; by default what the camera file says, else
+        see `depth_maps.load_depth`.
+      matting: makes the alpha of a picture that has neither alpha nor mask.
+      label: which value of the mask is the object; see `masks.load_mask`.
+      box: left, top, right, bottom of the object, pixels of the upright picture. Where
+        depth is all there is to cut the object out with, see `geometry/foreground.py`,
+        it is looked for there.
+
+    Raises:
+      InputError: a file is unusable, or sizes differ, or no object pixel has depth.
+    """
+    if label is not None and mask_path is None:
+        raise InputError(
+            f"{image_path}: --label {label} needs a mask beside the picture"
+        )
+    sensor = _Sensor(image_path, _camera(intrinsics), exif.orientation(image_path))
+    measured = None
+    if depth_path is not None and depth_unit != units.INVERSE:
+        measured = depth_maps.read_depth(depth_path, sensor.unit(depth_unit))
+    if mask_path is not None:
+        rgba = _masked(sensor, mask_path, label)
+    elif measured is not None:
+        find = functools.partial(_find_object, sensor, measured.values, depth_path, box)
+        rgba = images.load_image(image_path, matting, find)
+    else:
+        rgba = images.load_image(image_path, matting)
+    rgba[..., 3] = masks.without_specks(rgba[..., 3], mask_path or image_path)
+    if sensor.tag != exif.UPRIGHT and not (
+        depth_path is mask_path is intrinsics is None
+    ):
+        logger.warning(
+            "%s: turned upright by its EXIF tag (%d), depth, mask and camera with it",
+            *(image_path, sensor.tag),
+        )
+    nothing = np.zeros(rgba.shape[:2], np.float32)
+    view = View(rgba, nothing, sensor.matrix(rgba.shape[:2]))
+    capture = Capture(view, None, sensor.known is None, sensor.tag)
+    if measured is not None:
+        return _with_depth(capture, sensor, measured, depth_path, depth_unit)
+    if depth_path is not None:
+        return _with_estimate(capture, sensor, depth_path)
+    return capture
+
+
+class _Sensor(NamedTuple):
+    """What took a picture, and all that lies beside it.
+
+    Attributes:
+      image_path: of the picture.
+      known: what is known of the camera, if anything is.
+      tag: EXIF orientation by which the picture is turned upright.
+    """
+
+    image_path: Source
+    known: cameras.Camera | None
+    tag: int
+
+    def unit(self, wanted: float | None) -> float | None:
+        """Metres per stored depth value as the user or else the camera file says."""
+        if wanted is not None or self.known is None:
+            return wanted
+        return self.known.depth_unit
+
+    def upright(self, values, path, shape):
+        """A mask or a depth map, turned and sized as the upright picture."""
+        return like_picture(values, path, self.image_path, shape, self.tag)
+
+    def matrix(self, shape: tuple[int, int]) -> Float32[np.ndarray, "3 3"]:
+        """Intrinsics of the upright picture of (height, width) `shape`."""
+        return np.asarray(_matrix(self.known, shape, self.tag), np.float32)
+
+
+def _masked(sensor, mask_path, label):
+    """The colours of one file with the mask of another as alpha."""
+    rgba, mask = images.load_rgba(sensor.image_path), masks.load_mask(mask_path, label)
+    mask = sensor.upright(mask, mask_path, rgba.shape[:2])
+    return np.concatenate([rgba[..., :3], mask[..., None]], axis=-1)
+
+
+def _find_object(
+    sensor, depth, depth_path, box, rgb: UInt8[np.ndarray, "H W 3"]
+) -> UInt8[np.ndarray, "H W"] | None:
+    """Coverage of what stands on the plane of the scene; None without one."""
+    shape = rgb.shape[:2]
+    depth = sensor.upright(depth, depth_path, shape)
+    found = foreground.object_mask(depth, sensor.matrix(shape), box)
+    if found is None:
+        return None
+    rows, columns = np.nonzero(found)
+    logger.warning(
+        "%s is not cut out: what stands on the plane of the scene is taken for the "
+        "object, pixels %d,%d,%d,%d (left, top, right, bottom). --box says where "
+        "another one is; a mask is better.",
+        sensor.image_path,
+        *(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1),
+    )
+    return np.where(found, np.uint8(255), np.uint8(0))
+
+
+def _with_depth(capture, sensor, measured, path, depth_unit):
+    """The capture with measured depth; in a believable unit unless the user said it."""
+    view = capture.view
+    alpha, lens = view.rgba[..., 3], view.intrinsics
+    whole = sensor.upright(measured.values, path, alpha.shape)
+    focal = float(min(lens[0, 0], lens[1, 1]))
+    depth, unit = object_depth.of_object(whole, alpha, focal, path), measured.unit
+    if depth_unit is None and sensor.unit(None) is not None:
+        seen = view._replace(depth=depth)
+        unit = object_depth.believable_unit(seen, measured, path)
+    scale = np.float32(unit / measured.unit)
+    return capture._replace(
+        view=view._replace(depth=depth * scale),
+        unit=unit,
+        surroundings=np.where(alpha > 0, np.float32(0), whole * scale),
+    )
+
+
+def _with_estimate(capture, sensor, path):
+    """The capture with relative inverse depth of a file."""
+    alpha = capture.view.rgba[..., 3]
+    values = sensor.upright(depth_maps.load_inverse(path), path, alpha.shape)
+    estimated = object_depth.relative(values, alpha >= images.OPAQUE_LEVEL, path)
+    return capture._replace(view=capture.view._replace(estimated=estimated))
+
+
+def _camera(intrinsics):
+    if intrinsics is None or isinstance(intrinsics, cameras.Camera):
+        return intrinsics
+    return cameras.Camera(np.asarray(intrinsics, np.float64))
+
+
+def _matrix(known, shape, tag):
+    if known is None:
+        square = object_crop.square_of_image(shape)
+        lens = camera.r2n2_intrinsics(square.side)
+        return camera.crop_intrinsics(lens, -square.left, -square.top)
+    height, width = shape
+    stored = shape[::-1] if exif.swaps_sides(tag) else shape
+    if known.size == (width, height) and stored != shape:
+        return known.for_picture(width, height)  # of the picture held upright
+    matrix = known.for_picture(stored[1], stored[0])
+    return exif.turn_intrinsics(matrix, tag, stored)

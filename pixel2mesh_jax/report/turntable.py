@@ -1,0 +1,35 @@
+"""A mesh that turns, as an animated picture."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from pixel2mesh_jax.rendering import mesh_images
+from pixel2mesh_jax.structures import HostMesh
+
+# Pixels per side, pictures per turn, milliseconds for each, degrees above the horizon.
+SIZE = 256
+FRAMES = 24
+DURATION = 100
+ELEVATION = 20.0
+
+
+def gif_bytes(mesh: HostMesh) -> bytes:
+    """One turn around a mesh as a GIF file that repeats for ever.
+
+    Args:
+      mesh: in the camera frame of the input.
+    """
+    azimuths = np.linspace(0, 360, FRAMES, endpoint=False)
+    first, *others = (Image.fromarray(_picture(mesh, azimuth)) for azimuth in azimuths)
+    file = io.BytesIO()
+    first.save(
+        file, "GIF", save_all=True, append_images=others, duration=DURATION, loop=0
+    )
+    return file.getvalue()
+
+
+def _picture(mesh, azimuth):
+    view = mesh_images.turntable_viewpoint(mesh.vertices, azimuth, ELEVATION, SIZE)
+    return mesh_images.mesh_picture(mesh.vertices, mesh.faces, view, mesh.colors)
