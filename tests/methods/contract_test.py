@@ -1,112 +1,28 @@
-"""What every method promises, those of the house and two toys."""
+"""What every method promises of its network, its losses and its meshes.
+
+Of trainings: contract_training_test.py.
+"""
 
 import functools
-import importlib
-import itertools
-import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import trimesh
-from rich.console import Console
 
-from configs import common
 from pixel2mesh_jax import methods
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.evaluation import evaluate
-from pixel2mesh_jax.training import loop, run_folder, sharding
+from pixel2mesh_jax.training import loop, sharding
 from pixel2mesh_jax.training import state as states
 from pixel2mesh_jax.training.optimizer import make_optimizer
-from tests.batches import SIZE, make_batch
-
-BATCH = 4
-TOYS = {"box": "tests.methods.box", "ball": "tests.methods.ball"}
-# Config of each method of the house, and the changes that make it small.
-SMALL_CASCADE = {"encoder_width": 0.05, "hidden_features": 8, "num_stages": 1}
-HOUSE = {
-    "frustum": ("rgbd_sdf", {"resolution": 8, "layers": 8, "widths": (8, 8)}),
-    "frustum_mesh": (
-        "rgbd_sdf_refined",
-        {
-            "resolution": 8,
-            "layers": 8,
-            "widths": (8, 8),
-            "max_vertices": 400,
-            "max_faces": 800,
-            "hidden_features": 8,
-        },
-    ),
-    "mesh_rcnn": (
-        "rgbd_mesh_rcnn",
-        {
-            "encoder": "resnet18",
-            "encoder_width": 0.05,
-            "resolution": 8,
-            "max_vertices": 400,
-            "max_faces": 800,
-            "voxel_features": 8,
-            "hidden_features": 8,
-        },
-    ),
-    "pixel2mesh": ("rgbd", {**SMALL_CASCADE, "last_features": 8, "num_blocks": 1}),
-    "pixel2mesh2": (
-        "rgb_resnet18",
-        {**SMALL_CASCADE, "num_blocks": 1, "scales": (3,)},
-    ),
-    "refinement": (
-        "rgbd_pixel2mesh_r50",
-        {**SMALL_CASCADE, "num_blocks": 1, "encoder": "resnet18"},
-    ),
-}
-# What frustum_mesh does, frustum and mesh_rcnn do as well; it compiles for minutes.
-SLOW = ("frustum_mesh",)
-NAMES = [
-    pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
-    for name in (*HOUSE, *TOYS)
-]
+from tests.methods.houses import BATCH, NAMES, TOYS, batch_of, config_of
 
 
 @pytest.fixture(autouse=True)
 def toys(monkeypatch):
     for name, module in TOYS.items():
         monkeypatch.setitem(methods.METHODS, name, module)
-
-
-def config_of(name, **changes):
-    if name in TOYS:
-        methods.METHODS[name] = TOYS[name]
-        config = common.short(common.experiment(name, ("rgb", "depth")))
-    else:
-        module, model = HOUSE[name]
-        config = importlib.import_module(f"configs.{module}").get_config("tiny")
-        config.model.update(model)
-    config.image_size, config.num_points, config.batch_size = SIZE, 20, BATCH
-    config.num_steps, config.log_every, config.checkpoint_every = 4, 1, 2
-    config.eval_every = 0
-    config.update(changes)
-    return config
-
-
-def batch_of(method, seed=0, batch_size=BATCH):
-    """Noise, and an object in the middle of the picture."""
-    batch = make_batch(seed, batch_size, num_points=20)
-    rows, columns = np.mgrid[:SIZE, :SIZE] - SIZE / 2
-    disc = (np.hypot(rows, columns) < SIZE / 3).astype(np.float32)
-    batch = batch._replace(mask=batch.mask * disc, depth=batch.depth * disc)
-    extra = {
-        name: np.zeros((batch_size, *field.shape), field.dtype)
-        for name, field in method.fields.items()
-        if getattr(batch, name) is None
-    }
-    if "placement" in extra:
-        extra["placement"] += np.float32([0, 0, 0.5, 0.6, 0.5])
-    if "distances" in extra:  # inside behind what is seen, as an untrained network says
-        extra["distances"][:, 2:-2, 2:-2, 1:] = -40
-    if "voxels" in extra:
-        extra["voxels"][:] = True  # as an untrained network says
-    return batch._replace(**extra)
 
 
 @functools.cache
@@ -190,39 +106,3 @@ def test_unknown_settings_are_refused_by_name(name):
     config.model.absent = 1
     with pytest.raises(InputError, match="unknown: absent"):
         methods.make(config)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_it_trains_goes_on_validates_and_is_loaded(name, tmp_path):
-    """The same parameters whether the training was interrupted or not."""
-    config = config_of(name, eval_every=2)
-    method = methods.make(config)
-
-    def train(workdir, breaks_at=None):
-        def batches(start):
-            for step in itertools.count(start):
-                if step == breaks_at:
-                    raise ConnectionError
-                yield batch_of(method, step)
-
-        validation = lambda: iter([batch_of(method, 99)])  # noqa: E731
-        data = loop.Data(("thing",), batches, validation, BATCH)
-        return loop.train(config, workdir, data, console=Console(quiet=True))
-
-    expected = train(tmp_path / "whole")
-    with pytest.raises(ConnectionError):
-        train(tmp_path / "broken", breaks_at=3)
-    jax.tree.map(np.testing.assert_array_equal, train(tmp_path / "broken"), expected)
-    lines = (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()
-    assert any("val/chamfer" in json.loads(line) for line in lines)
-    run = run_folder.load_run(tmp_path / "whole")
-    scores = evaluate.evaluate(
-        run.extract,
-        [batch_of(method, 99)],
-        categories=("thing",),
-        num_examples=BATCH,
-        baselines={},
-        protocols=("surface",),
-        console=Console(quiet=True),
-    )
-    assert scores["num_samples"] == BATCH

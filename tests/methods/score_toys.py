@@ -13,7 +13,7 @@ from rich.console import Console
 from pixel2mesh_jax import methods, processes
 from pixel2mesh_jax.evaluation import evaluate
 from pixel2mesh_jax.training import state as states
-from tests.methods.contract_test import BATCH, TOYS, batch_of, config_of
+from tests.methods.houses import BATCH, TOYS, batch_of, config_of
 
 NUM_BATCHES = 3  # no multiple of two processes
 FAILURE = "the disk of this process is full"
