@@ -61,12 +61,16 @@ def samples(model: models.Model, wanted: argparse.Namespace) -> Iterator[ReportS
     where = (wanted.dataset, wanted.data_dir)
     info = input_pipeline.dataset_info(*where)
     total = info.num_examples["test"]
-    chosen = set(np.linspace(0, total - 1, wanted.views).round().astype(int).tolist())
+    chosen = np.linspace(0, total - 1, wanted.views).round().astype(int).tolist()
     batches = input_pipeline.eval_batches(
-        *where, split="test", batch_size=1, image_size=model.config.image_size
+        *where,
+        split="test",
+        batch_size=1,
+        image_size=model.config.image_size,
+        places=chosen,
     )
-    kept = (batch for number, batch in enumerate(batches) if number in chosen)
-    yield from report_samples(model.extract, kept, info.categories, "test")
+    names = [f"test {place + 1}" for place in chosen]
+    yield from report_samples(model.extract, batches, info.categories, names)
 
 
 def row(sample: ReportSample) -> UInt8[np.ndarray, "H W 3"]:

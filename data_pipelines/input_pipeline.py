@@ -117,6 +117,7 @@ def eval_batches(
     image_size: int,
     num_points: int | None = None,
     limit: int | None = None,
+    places: Sequence[int] | None = None,
     depth_source: str = "auto",
     fields: Sequence[str] | None = None,
     process_index: int = 0,
@@ -135,6 +136,7 @@ def eval_batches(
       num_points: surface points per example. None keeps all; where the counts differ,
         the largest of the dataset is taken and smaller sets repeat points at random.
       limit: at most so many examples, evenly spread over the split.
+      places: only these of those, by their number.
       depth_source: of `Batch.depth`; see `datasets.choose_depth`.
       fields: of `Batch`, see `fields.FIELDS`; the others are None. Without it: those
         of `fields.all_of`.
@@ -154,7 +156,10 @@ def eval_batches(
         depth_source=choose_depth(info, depth_source),
     )
     records = Records(builder, split)
-    mine = order.share(order.spread(len(records), limit), process_index, process_count)
+    chosen = order.spread(len(records), limit)
+    if places is not None:
+        chosen = chosen[list(places)]
+    mine = order.share(chosen, process_index, process_count)
     filled = np.concatenate([mine, np.repeat(mine[:1], -len(mine) % batch_size)])
     numbers = tf.data.Dataset.from_tensor_slices(filled)
     dataset = _examples(numbers, records.__getitem__, builder, recipe)

@@ -8,6 +8,7 @@ Writes comparison.html, comparison.csv and comparison.md.
 """
 
 import argparse
+import itertools
 import json
 import pathlib
 import sys
@@ -153,7 +154,8 @@ def _samples(workdir, run, data_dir, num_views) -> list[ReportSample]:
     split = run.metrics["split"]
     batches = dataset.evaluate(split, num_views)
     categories = dataset.info.categories
-    return held_out.report_samples(trained.extract, batches, categories, split)
+    names = (f"{split} {number}" for number in itertools.count(1))
+    return held_out.report_samples(trained.extract, batches, categories, names)
 
 
 def _check_same_views(runs, samples):

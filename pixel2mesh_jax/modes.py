@@ -34,12 +34,13 @@ class Dataset(NamedTuple):
     Attributes:
       info: `data_pipelines.datasets.DatasetInfo`.
       train: batches from the one after a step on, without end.
-      evaluate: one pass over (split, limit); 0 = the whole split.
+      evaluate: one pass over (split, limit); 0 = the whole split. With `places`, over
+        these of its examples alone.
     """
 
     info: Any
     train: Callable[[int], Iterator[Batch]]
-    evaluate: Callable[[str, int], Iterator[Batch]]
+    evaluate: Callable[..., Iterator[Batch]]
 
     def count(self, split: str, limit: int) -> int:
         """Number of examples that `evaluate` yields."""
@@ -103,11 +104,15 @@ def evaluate(
     metrics = {"dataset": config.dataset, "split": split, "limit": limit, **scores}
     evaluation.write_metrics(workdir, metrics)
     evaluation.print_table(metrics, console)
-    shown = dataset.evaluate(split, REPORT_SAMPLES)
+    chosen = held_out.telling(scores["samples"], REPORT_SAMPLES)
+    shown = dataset.evaluate(split, limit, list(chosen))
     categories = dataset.info.categories
-    samples = held_out.report_samples(run.extract, shown, categories, split)
+    samples = held_out.report_samples(run.extract, shown, categories, chosen.values())
     _write_report(config, workdir, metrics, samples)
-    _say(console, f"Wrote report.html and metrics.json, .csv, .md to {workdir}")
+    _say(
+        console,
+        f"Wrote report.html, metrics.json, .csv, .md and samples.csv to {workdir}",
+    )
 
 
 def reconstruct(
@@ -211,13 +216,14 @@ def open_dataset(
             fields=fields,
         )
 
-    def eval_batches(split, limit):
+    def eval_batches(split, limit, places=None):
         return input_pipeline.eval_batches(
             *where,
             split=split,
             batch_size=config.batch_size,
             image_size=config.image_size,
             limit=limit or None,
+            places=places,
             depth_source=config.depth_source,
         )
 

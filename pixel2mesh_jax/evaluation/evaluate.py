@@ -53,7 +53,8 @@ def evaluate(
 
     Returns:
       `protocols`: protocol -> `score_tables.average`; `baselines`: name -> the same;
-      and `num_samples`. All numbers are plain, ready for JSON.
+      `num_samples`; and `samples`: category and scores by protocol of each, in the
+      order of the split. All numbers are plain, ready for JSON.
 
     Raises:
       InputError: unknown protocol.
@@ -74,24 +75,30 @@ def evaluate(
             for name in baselines
         },
         "num_samples": len(rows),
+        "samples": [
+            {"category": name, "scores": row["scores"]}
+            for name, row in zip(names, rows, strict=True)
+        ],
     }
 
 
 def write_metrics(folder: str | os.PathLike, run: dict) -> None:
-    """Writes metrics.json, metrics.csv and metrics.md.
+    """Writes metrics.json, metrics.csv, metrics.md and samples.csv.
 
     Args:
       folder: of the run.
       run: what `evaluate` returns; with `dataset`, `split` and `limit` (0 = all) also
         published scores go into the tables.
     """
+    means = {name: value for name, value in run.items() if name != "samples"}
     texts = {
-        "json": json.dumps(run, indent=2) + "\n",
-        "csv": score_tables.csv_text(run),
-        "md": score_tables.markdown_text(run),
+        "metrics.json": json.dumps(means, indent=2) + "\n",
+        "metrics.csv": score_tables.csv_text(run),
+        "metrics.md": score_tables.markdown_text(run),
+        "samples.csv": score_tables.samples_csv_text(run["samples"]),
     }
-    for suffix, text in texts.items():
-        write_atomically(pathlib.Path(folder) / f"metrics.{suffix}", text.encode())
+    for name, text in texts.items():
+        write_atomically(pathlib.Path(folder) / name, text.encode())
 
 
 def print_table(run: dict, console: Console | None = None) -> None:

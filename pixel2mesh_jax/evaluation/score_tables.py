@@ -24,6 +24,7 @@ MEANS = {
     "mean_over_samples": "mean over samples",
 }
 CSV_HEADER = ("protocol", "group", "samples", "system", "score", "value")
+SAMPLES_HEADER = ("view", "category", "protocol", "score", "value")
 
 
 class Row(NamedTuple):
@@ -181,6 +182,19 @@ def csv_text(run: Mapping) -> str:
     for protocol in run["protocols"]:
         for row in rows_of(run, protocol):
             writer.writerows(_csv_lines(protocol, row))
+    return file.getvalue()
+
+
+def samples_csv_text(samples: Sequence[Mapping]) -> str:
+    """All scores of every sample, one per line, numbered in the order of the split."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(SAMPLES_HEADER)
+    for number, sample in enumerate(samples, start=1):
+        for protocol, scores in sample["scores"].items():
+            for metric, value in scores.items():
+                row = (number, sample["category"], protocol, metric, value)
+                writer.writerow(row)
     return file.getvalue()
 
 

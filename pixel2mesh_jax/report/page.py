@@ -32,8 +32,8 @@ def write_report(
     Args:
       path: of the HTML file.
       title: of the page.
-      samples: held-out views with predictions, shown in this order; the first one also
-        as a 3D view that the reader can turn.
+      samples: held-out views with predictions, shown in this order, each also as a 3D
+        view that the reader can turn.
       scalars_path: `metrics.jsonl` of the run; see `curves.read_scalars`.
       metrics: what `training.evaluate.evaluate` returns (`metrics.json`).
       config_text: shown as it is.
@@ -45,7 +45,6 @@ def write_report(
     scalars = {} if scalars_path is None else curves.read_scalars(scalars_path)
     sections = [
         _samples_section(samples),
-        _viewer_section(samples),
         _metrics_section(metrics),
         _curves_section(scalars),
         _config_section(config_text),
@@ -104,7 +103,9 @@ def _sample(sample):
     return (
         f'<article><h3>{html.escape(sample.category)} <span class="quiet">'
         f"{html.escape(sample.name)} · chamfer ×10³ {chamfer:.2f}</span></h3>"
-        f'<div class="groups">{groups}</div></article>'
+        f'<div class="groups">{groups}</div>'
+        f"<details><summary>Turn the prediction</summary>{viewer.frame(sample.mesh)}"
+        "</details></article>"
     )
 
 
@@ -117,17 +118,6 @@ def _group(group):
     )
     heading = html.escape(group.heading)
     return f'<div><h4>{heading}</h4><div class="tiles">{tiles}</div></div>'
-
-
-def _viewer_section(shown):
-    """The first prediction in the 3D viewer of trimesh, in a frame of its own."""
-    if not shown:
-        return ""
-    return html_page.section(
-        "In 3D",
-        f'<p class="quiet">{html.escape(shown[0].name)}, predicted. Drag to turn.</p>'
-        + viewer.frame(shown[0].mesh),
-    )
 
 
 def _metrics_section(metrics):

@@ -205,9 +205,15 @@ def test_metrics_survive_the_file(result, tmp_path):
     (tmp_path / "metrics.json").write_text("old", encoding="utf-8")
     evaluate.write_metrics(tmp_path, result)
     text = (tmp_path / "metrics.json").read_text(encoding="utf-8")
-    assert json.loads(text) == result
+    means = dict(result)
+    samples = means.pop("samples")
+    assert json.loads(text) == means
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"metrics.json", "metrics.csv", "metrics.md"}
+    assert names == {"metrics.json", "metrics.csv", "metrics.md", "samples.csv"}
+    head, *rows = (tmp_path / "samples.csv").read_text().splitlines()
+    assert head == "view,category,protocol,score,value"
+    metric, value = next(iter(samples[0]["scores"]["pixel2mesh"].items()))
+    assert rows[0] == f"1,{samples[0]['category']},pixel2mesh,{metric},{value}"
 
 
 def test_table_shows_categories_means_and_what_is_left_out(result):
