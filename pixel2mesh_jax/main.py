@@ -15,7 +15,7 @@ from rich.console import Console
 from pixel2mesh_jax import compilation_cache, modes, processes
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.inference import finish, reconstruct
-from pixel2mesh_jax.io import masks, units
+from pixel2mesh_jax.io import cameras, depth_cameras, masks, units
 from pixel2mesh_jax.training import run_folder
 from pixel2mesh_jax.weights import release
 
@@ -64,6 +64,18 @@ flags.DEFINE_string(
     "reconstruct: metres per value of the depth maps, or m, mm, 0.1mm, tum, kitti, "
     "inverse (relative inverse depth). By default what the camera file says, else "
     "millimetres for integers and metres for floats.",
+)
+flags.DEFINE_string(
+    "depth_intrinsics",
+    None,
+    "reconstruct: of the depth maps where they are of another camera than the picture, "
+    "as --intrinsics.",
+)
+flags.DEFINE_string(
+    "depth_to_color",
+    None,
+    "reconstruct: JSON file of the 4x4 matrix from the camera of the depth maps to the "
+    "one of the picture, or of RealSense's rotation and translation; metres.",
 )
 flags.DEFINE_list(
     "box",
@@ -229,6 +241,7 @@ def _reconstruct(config, workdir, console):
         depth=FLAGS.depth,
         intrinsics=FLAGS.intrinsics,
         depth_unit=units.parse_choice(FLAGS.depth_unit),
+        depth_camera=_depth_camera(),
         label=FLAGS.label,
         box=masks.parse_box(FLAGS.box),
         matting=FLAGS.matting,
@@ -238,6 +251,12 @@ def _reconstruct(config, workdir, console):
         wanted=finish.Finish(FLAGS.frame, FLAGS.faces, FLAGS.up, FLAGS.smooth),
         previews=FLAGS.preview,
     )
+
+
+def _depth_camera():
+    lens = FLAGS.depth_intrinsics
+    lens = lens and cameras.load_camera(lens)
+    return depth_cameras.depth_camera(lens, FLAGS.depth_to_color)
 
 
 if __name__ == "__main__":

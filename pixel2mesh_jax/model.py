@@ -24,7 +24,16 @@ from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.inference import finish
 from pixel2mesh_jax.inference.finish import Finish
 from pixel2mesh_jax.inference.predict import Prediction, predict, warn_of_doubts
-from pixel2mesh_jax.io import cameras, captures, masks, materials, meshes, units, views
+from pixel2mesh_jax.io import (
+    cameras,
+    captures,
+    depth_cameras,
+    masks,
+    materials,
+    meshes,
+    units,
+    views,
+)
 from pixel2mesh_jax.io.in_memory import InMemory
 from pixel2mesh_jax.io.matting import load_matting
 from pixel2mesh_jax.training import run_folder
@@ -114,6 +123,8 @@ class Model:
         mask: Any = None,
         *,
         depth_unit: float | str | None = None,
+        depth_intrinsics: Any = None,
+        depth_to_color: Any = None,
         label: int | None = None,
         box: tuple[int, int, int, int] | None = None,
         matting: str = "none",
@@ -136,6 +147,9 @@ class Model:
             file. By default the camera of 3D-R2N2 is assumed, with a warning.
           mask: path or array (H, W) of the object.
           depth_unit: metres per value of `depth`, or a name such as "mm".
+          depth_intrinsics: of `depth`, where it is of another camera than the picture.
+          depth_to_color: 4x4 matrix from that camera to the one of the picture, metres,
+            x right, y down, z forward; an array or the path of a JSON file.
           label: value of the object in `mask`.
           box: left, top, right, bottom of the object, pixels, where depth alone cuts it
             out of the scene.
@@ -160,6 +174,9 @@ class Model:
         options = {
             "wanted": wanted,
             "depth_unit": units.parse_choice(str(depth_unit or "")),
+            "depth_camera": depth_cameras.depth_camera(
+                _camera(depth_intrinsics, None), depth_to_color
+            ),
             "label": label,
             "box": masks.parse_box(box),
             "cut_out": _matting(matting),
@@ -187,6 +204,7 @@ class Model:
         *,
         wanted,
         depth_unit,
+        depth_camera,
         label,
         box,
         cut_out,
@@ -204,6 +222,7 @@ class Model:
             cut_out,
             label,
             box,
+            depth_camera,
         )
         size = self.config.image_size
         found = predict(self._run.extract, capture, name, image_size=size, fit=fit)

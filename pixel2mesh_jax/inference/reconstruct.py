@@ -35,6 +35,7 @@ from pixel2mesh_jax.io import (
     units,
     views,
 )
+from pixel2mesh_jax.io.depth_cameras import DepthCamera
 from pixel2mesh_jax.io.matting import load_matting
 from pixel2mesh_jax.report import mesh_page, preview, turntable
 
@@ -87,6 +88,7 @@ def reconstruct(
     depth: Path | None = None,
     intrinsics: Path | None = None,
     depth_unit: float | str | None = None,
+    depth_camera: DepthCamera | None = None,
     label: int | None = None,
     box: tuple[int, int, int, int] | None = None,
     estimate: Estimate | None = None,
@@ -117,6 +119,7 @@ def reconstruct(
         3D-R2N2 is assumed.
       depth_unit: metres per stored value, or `units.INVERSE`; by default what the
         camera file says, else millimetres for integers and metres for floats.
+      depth_camera: of the depth maps, if it is not that of the pictures.
       label: which value of the masks is the object; see `masks.load_mask`.
       box: left, top, right, bottom of the object in the picture; for one that is cut
         out by its depth alone.
@@ -166,6 +169,7 @@ def reconstruct(
             cut_out,
             label,
             box,
+            depth_camera,
         )
         found = predict(
             extract,

@@ -22,6 +22,7 @@ from pixel2mesh_jax.io import (
     units,
 )
 from pixel2mesh_jax.io.beside_picture import like_picture
+from pixel2mesh_jax.io.depth_cameras import DepthCamera
 from pixel2mesh_jax.io.in_memory import Source
 from pixel2mesh_jax.io.matting import Matting
 from pixel2mesh_jax.structures import View
@@ -56,6 +57,7 @@ def load_capture(
     matting: Matting | None = None,
     label: int | None = None,
     box: tuple[int, int, int, int] | None = None,
+    depth_camera: DepthCamera | None = None,
 ) -> Capture:
     """Loads a picture and what belongs to it.
 
@@ -81,6 +83,7 @@ def load_capture(
       box: left, top, right, bottom of the object, pixels of the upright picture. Where
         depth is all there is to cut the object out with, see `geometry/foreground.py`,
         it is looked for there.
+      depth_camera: of the depth map, if it is not that of the picture.
 
     Raises:
       InputError: a file is unusable, or sizes differ, or no object pixel has depth.
@@ -89,7 +92,12 @@ def load_capture(
         raise InputError(
             f"{image_path}: --label {label} needs a mask beside the picture"
         )
-    sensor = _Sensor(image_path, _camera(intrinsics), exif.orientation(image_path))
+    known, tag = _camera(intrinsics), exif.orientation(image_path)
+    sensor = _Sensor(image_path, known, tag, depth_camera)
+    if depth_camera is not None and known is None:
+        raise InputError(
+            f"{image_path}: depth of another camera needs the intrinsics of the picture"
+        )
     measured = None
     if depth_path is not None and depth_unit != units.INVERSE:
         measured = depth_maps.read_depth(depth_path, sensor.unit(depth_unit))
@@ -125,11 +133,13 @@ class _Sensor(NamedTuple):
       image_path: of the picture.
       known: what is known of the camera, if anything is.
       tag: EXIF orientation by which the picture is turned upright.
+      depth_camera: of the depth map, if it is another one.
     """
 
     image_path: Source
     known: cameras.Camera | None
     tag: int
+    depth_camera: DepthCamera | None
 
     def unit(self, wanted: float | None) -> float | None:
         """Metres per stored depth value as the user or else the camera file says."""
@@ -140,6 +150,14 @@ class _Sensor(NamedTuple):
     def upright(self, values, path, shape):
         """A mask or a depth map, turned and sized as the upright picture."""
         return like_picture(values, path, self.image_path, shape, self.tag)
+
+    def depth(self, values, path, shape):
+        """A depth map as the upright picture would have it."""
+        if self.depth_camera is not None:
+            stored = shape[::-1] if exif.swaps_sides(self.tag) else shape
+            lens = self.known.for_picture(*stored[::-1])
+            values = self.depth_camera.registered(values, lens, stored, path)
+        return self.upright(values, path, shape)
 
     def matrix(self, shape: tuple[int, int]) -> Float32[np.ndarray, "3 3"]:
         """Intrinsics of the upright picture of (height, width) `shape`."""
@@ -158,7 +176,7 @@ def _find_object(
 ) -> UInt8[np.ndarray, "H W"] | None:
     """Coverage of what stands on the plane of the scene; None without one."""
     shape = rgb.shape[:2]
-    depth = sensor.upright(depth, depth_path, shape)
+    depth = sensor.depth(depth, depth_path, shape)
     found = foreground.object_mask(depth, sensor.matrix(shape), box)
     if found is None:
         return None
@@ -177,7 +195,7 @@ def _with_depth(capture, sensor, measured, path, depth_unit):
     """The capture with measured depth; in a believable unit unless the user said it."""
     view = capture.view
     alpha, lens = view.rgba[..., 3], view.intrinsics
-    whole = sensor.upright(measured.values, path, alpha.shape)
+    whole = sensor.depth(measured.values, path, alpha.shape)
     focal = float(min(lens[0, 0], lens[1, 1]))
     depth, unit = object_depth.of_object(whole, alpha, focal, path), measured.unit
     if depth_unit is None and sensor.unit(None) is not None:
