@@ -1,6 +1,9 @@
 """What the documentation shows is run, block after block."""
 
+import importlib.util
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -24,3 +27,16 @@ def test_the_examples_of_a_page_run(page, repository, tmp_path, monkeypatch):
     upright = names["for_blender"].mesh
     assert len(upright.faces) == 2000
     assert upright.extents.argmin() != 0  # a car is longer than high
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("mkdocs") is None, reason="needs the extra 'docs'"
+)
+def test_the_site_is_built_without_a_warning(repository, tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", tmp_path]
+    done = subprocess.run(
+        command, cwd=repository, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Arrays and Pillow pictures" in (tmp_path / "python.html").read_text()
+    assert "depth_to_color" in (tmp_path / "reference.html").read_text()
