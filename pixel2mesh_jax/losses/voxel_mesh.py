@@ -125,7 +125,10 @@ def edge_length(vertices: Float[Array, "V 3"], mesh: PaddedMesh) -> Float[Array,
 def _stages_terms(outputs, batch, weights, keys, counts):
     """Means over the refined stages; a mesh that does not count is 0 in them."""
     total, refined = {}, outputs.stages[1:]
+    counted = (counts > 0)[:, None, None]
     for stage, vertices in enumerate(refined):
+        # else a gradient that is not finite would come through a zero of `where` below
+        vertices = jnp.where(counted, vertices, jax.lax.stop_gradient(vertices))
         of_stage = jax.vmap(functools.partial(jax.random.fold_in, data=stage))(keys)
         terms = jax.vmap(functools.partial(_stage_terms, weights))
         examples = outputs.mesh, vertices, batch.points, batch.normals

@@ -100,6 +100,24 @@ def test_a_mesh_that_is_not_finite_spoils_nothing_once_it_does_not_count():
     assert np.isfinite(list(found.values())).all()
 
 
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_mesh_that_does_not_count_has_no_gradient_whatever_it_is(value):
+    wrong = TRUE.copy()
+    wrong[1] = ~TRUE[1]
+    outputs = make_outputs(wrong)
+
+    def loss(stages):
+        found, _ = terms(outputs._replace(stages=stages))
+        return found["chamfer"] + found["edge"] + found["normal"]
+
+    spoilt = tuple(stage.at[1].set(value) for stage in outputs.stages)
+    grads = jax.jit(jax.grad(loss))(spoilt)
+    for of_stage in grads[1:]:
+        assert np.isfinite(np.asarray(of_stage)).all()
+        assert not np.any(of_stage[1])
+        assert np.any(of_stage[0])
+
+
 def test_padding_gets_no_gradient():
     outputs = make_outputs()
 
