@@ -6,10 +6,12 @@ A training writes through `open_checkpoints`. Readers use `best_step` and
 `load_variables`, which never change the folder: a training may be writing there.
 """
 
+import contextlib
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -21,11 +23,24 @@ from pixel2mesh_jax.training.state import TrainState, Variables
 # Of the validation split, by points of the surface; lower is better.
 METRIC = "surface_chamfer"
 MAX_LISTED = 12  # differences named in an error message
+# How tensorstore words an error of the file system.
+_OS_ERROR = re.compile(r"os_error_code='(\d+)'")
 READ_ATTEMPTS = 3  # while a training replaces its checkpoints
 
 
-def open_checkpoints(workdir: str | os.PathLike) -> ocp.training.Checkpointer:
-    """The checkpoints of a run, to write to; as a context manager."""
+@contextlib.contextmanager
+def open_checkpoints(
+    workdir: str | os.PathLike,
+) -> Iterator[ocp.training.Checkpointer]:
+    """The checkpoints of a run, to write to.
+
+    They are written beside the training: an error shows later, at the latest at the
+    end.
+
+    Raises:
+      OSError: the disk is full, or does not take them for another reason. What was
+        finished before is kept.
+    """
     policies = ocp.training.preservation_policies
     best = policies.BestN(
         get_metric_fn=lambda metrics: metrics[METRIC],
@@ -33,12 +48,24 @@ def open_checkpoints(workdir: str | os.PathLike) -> ocp.training.Checkpointer:
         n=1,
         keep_checkpoints_without_metrics=False,
     )
-    return ocp.training.Checkpointer(
+    checkpointer = ocp.training.Checkpointer(
         checkpoint_folder(workdir),
         save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
         preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(1), best]),
         cleanup_tmp_directories=True,
     )
+    try:
+        with checkpointer:
+            yield checkpointer
+    except ValueError as error:  # what Orbax makes of errors of the file system
+        code = _OS_ERROR.search(str(error))
+        if code is None:
+            raise
+        raise OSError(
+            int(code[1]),
+            f"{os.strerror(int(code[1]))}: checkpoints cannot be written to {workdir}. "
+            "The last finished one is kept; the same command goes on from there",
+        ) from error
 
 
 def checkpoint_folder(workdir: str | os.PathLike) -> pathlib.Path:
