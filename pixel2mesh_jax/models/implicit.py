@@ -13,6 +13,7 @@ Reducing a map and sampling it are both linear, so maps are reduced first: a poi
 Source: seed 004, *3D Reconstruction from single RGB images*; AlexSheldrick/MFPRN.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -22,6 +23,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import camera, cube, interpolate, trilinear
+from pixel2mesh_jax.models.implicit_grids import Given
 from pixel2mesh_jax.models.implicit_layers import (
     KERNEL_INIT,
     FourierFeatures,
@@ -162,7 +164,7 @@ class ImplicitField(nn.Module):
     fourier: FourierFeatures
     image_code: ImageCode | None
     grid_code: GridCode | None
-    given: object
+    given: Callable[[Batch], Given]
 
     def __call__(
         self, batch: Batch, constants: tuple = (), train: bool = False
@@ -188,6 +190,14 @@ class ImplicitField(nn.Module):
         points = cube.outside(positions, code.cube)
         uv = camera.project(points, code.intrinsics)
         return self.decode(code, positions, uv)
+
+    def distances(self, code: FieldCode, positions: Float[Array, "B N 3"]):
+        """The first part of `query`, at no cost for the other."""
+        return self.query(code, positions)[0]
+
+    def colors(self, code: FieldCode, positions: Float[Array, "B N 3"]):
+        """The second part of `query`."""
+        return self.query(code, positions)[1]
 
     def decode(
         self,

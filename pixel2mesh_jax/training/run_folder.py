@@ -24,6 +24,8 @@ from pixel2mesh_jax.training import state as states
 from pixel2mesh_jax.weights import release
 
 NAME = "config.json"
+# How an implicit model is asked for its mesh.
+EXTRACTION = ("extract.resolution", "extract.chunk")
 # What may differ from the run when it is used: other data, how much at a time, and how
 # exactly.
 FREE_IN_USE = (
@@ -36,6 +38,7 @@ FREE_IN_USE = (
     "eval.split",
     "eval.limit",
     "eval.protocol",
+    *EXTRACTION,
 )
 # What may differ when a training goes on.
 FREE_IN_TRAINING = (
@@ -48,6 +51,7 @@ FREE_IN_TRAINING = (
     "eval.split",
     "eval.limit",
     "eval.protocol",
+    *EXTRACTION,
 )
 # Settings that came later, with what runs do that are older.
 ADDED = {**numerics.DEFAULTS, "optimizer.groups": ()}
