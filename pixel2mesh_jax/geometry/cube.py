@@ -14,7 +14,7 @@ The functions take numpy and JAX arrays and return what they were given.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from pixel2mesh_jax.geometry import frustum
 from pixel2mesh_jax.structures import Array
@@ -75,7 +75,9 @@ def of_cloud(points: Float[Array, "*batch N 3"]) -> Cube:
     return Cube((low + high) / 2, xp.maximum(side, MIN_SIDE))
 
 
-def inside(points: Float[Array, "*batch N 3"], cube: Cube) -> Float[Array, "*batch N 3"]:
+def inside(
+    points: Float[Array, "*batch N 3"], cube: Cube
+) -> Float[Array, "*batch N 3"]:
     """Camera-frame points as positions in the cube; -0.5 to 0.5 within it."""
     return (points - cube.center[..., None, :]) / cube.side[..., None, None]
 
@@ -87,7 +89,7 @@ def outside(
     return positions * cube.side[..., None, None] + cube.center[..., None, :]
 
 
-def nodes(index: Float[np.ndarray, "N 3"], resolution: int) -> Float[np.ndarray, "N 3"]:
+def nodes(index: Num[np.ndarray, "N 3"], resolution: int) -> Float[np.ndarray, "N 3"]:
     """Positions of (row, column, layer) on a grid of cell middles; float32.
 
     Rows run downwards, columns to the right and layers away from the camera, as in

@@ -99,9 +99,6 @@ def _encoder_rules(prefix):
     return rules + _normed(*names, from_torch_conv1d, 3)
 
 
-
-
-
 def _format(prefix, decoder, layers):
     rules = _encoder_rules(f"{prefix}")
     for ours, theirs in layers.items():
