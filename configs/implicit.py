@@ -24,9 +24,9 @@ Instead of depth, points of the surface (its tables 2):
   cloud, sparse_cloud       3,000 or 300 points with colours, and the picture.
   no_picture                leaves the picture out.
 Further:
-  head         the decoder of the last state of the public code.
-  published    what weights of its program need; `code` is the decoder of the report
-               there, with another activation: --config.model.decoder.
+  head, code   the decoders of the public program: of its last state, whose weights
+               `--config.init_from=mfprn:FILE` takes, and of the report
+               (`mfprn_report:FILE`), which has another activation there.
   voxels_64    64^3 cells, batches of 7.
   raw          no Fourier features.
   cosine       another schedule.
@@ -55,7 +55,7 @@ def get_config(variant=""):
         "sparse_cloud": sparse_cloud,
         "no_picture": without_picture,
         "head": head,
-        "published": published,
+        "code": code,
         "voxels_64": voxels_64,
         "tiny": tiny,
         "raw": raw_coordinates,
@@ -130,9 +130,10 @@ def head(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     return config
 
 
-def published(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """The frozen parts of a file of the public program, without a training."""
-    return head(config)
+def code(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """Five layers with the activation of the program."""
+    config.model.decoder = "code"
+    return config
 
 
 def voxels_64(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:

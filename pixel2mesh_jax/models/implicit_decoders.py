@@ -3,11 +3,11 @@
 The features enter at the first layer and once more in the middle, all layers are weight
 normalised. Published are two networks, and what the report says of the first one:
 
-name     layers   activation   distance     colour
-report   2 + 3    ReLU         tanh         sigmoid, both of the last hidden features
-paper    2 + 3    SiLU         as above: the program of the report
-head     3 + 3    SiLU         0.5 + tanh   0.5 + 0.6 tanh, of one layer more, which sees
-                                            hidden features, distance and features
+name     layers  activation  distance    colour
+report   2 + 3   ReLU        tanh        sigmoid, both of the last hidden features
+code     2 + 3   SiLU        tanh        the same: the program of the report
+head     3 + 3   SiLU        0.5 + tanh  0.5 + 0.6 tanh, of one more layer that sees the
+                                         hidden features, the distance, the features
 
 Source: seed 004, section 3.2; AlexSheldrick/MFPRN, `SimpleNetwork`, `DeepSDFDecoder`.
 """

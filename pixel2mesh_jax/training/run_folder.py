@@ -139,7 +139,7 @@ def with_overrides(
     for name, value in overrides.items():
         if name in known and _plain(known[name]) == _plain(value):
             continue
-        if name not in FREE_IN_USE:
+        if name not in FREE_IN_USE or (name in EXTRACTION and name not in known):
             raise InputError(
                 f"--config.{name}={value} cannot be set here: {owner} was "
                 f"trained with {known.get(name, 'no such setting')}. What can be set: "

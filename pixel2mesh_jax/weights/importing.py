@@ -38,9 +38,8 @@ def import_weights(
     """The variables of a model with published values.
 
     Args:
-      spec: "FORMAT:PATH", the format one of `FORMATS`: `meshrcnn`, `mfprn`,
-        `mfprn_report`, `tensorflow` and `pytorch` are whole models, `torchvision` the image encoder alone; the rest
-        stays as it is.
+      spec: "FORMAT:PATH", the format one of `FORMATS`: `torchvision` is the image
+        encoder alone, and the rest stays as it is; the others are whole models.
         Or "released:NAME", weights of this program.
       variables: collections of a fresh model ("params", "batch_stats"); nested dicts.
       inputs: which channels the encoder sees, in their order. An encoder of colour and

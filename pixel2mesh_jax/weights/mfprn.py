@@ -100,10 +100,10 @@ def _encoder_rules(prefix):
 
 
 def _format(prefix, decoder, layers):
-    rules = _encoder_rules(f"{prefix}")
+    rules = _encoder_rules(prefix)
     for ours, theirs in layers.items():
         rules += _normed(f"decoder/{ours}", decoder + theirs, from_torch_linear, 2)
-    return rules + [Rule("fourier/matrix", "embedding.B", from_torch_linear)]
+    return [*rules, Rule("fourier/matrix", "embedding.B", from_torch_linear)]
 
 
 REQUIRED = {

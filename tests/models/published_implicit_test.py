@@ -42,8 +42,7 @@ def ask(module, batch, positions, uv, train=False):
 def network(request, data_dir, tmp_path):
     recorded = named_tensors.Recorded(data_dir, request.param)
     form, decoder = NETWORKS[request.param]
-    config = experiment.get_config("published")
-    config.model.decoder = decoder
+    config = experiment.get_config(decoder)
     grid = np.moveaxis(voxels(recorded.seed), 1, -1)
     method = methods.make(config)
     model = method.model.clone(given=lambda batch: (CUBE, grid))
