@@ -19,6 +19,7 @@ from pixel2mesh_jax import methods, processes
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.evaluation import baselines, depth_agreement, protocols
 from pixel2mesh_jax.evaluation import evaluate as evaluation
+from pixel2mesh_jax.inference import complete as completion
 from pixel2mesh_jax.inference import reconstruct as reconstruction
 from pixel2mesh_jax.io import units
 from pixel2mesh_jax.methods.method import Field
@@ -127,6 +128,20 @@ def reconstruct(
     if options.get("depth_unit") == units.INVERSE:
         _check_encoding(config)
     run = load_model(config, workdir)
+    if "points" in config.inputs or str(source).lower().endswith(completion.SUFFIX):
+        written = completion.complete(
+            run.extract,
+            source,
+            output,
+            image_size=config.image_size,
+            inputs=config.inputs,
+            needs_colors=config.model.get("grid") == "cloud",
+            intrinsics=options["intrinsics"],
+            file_format=options["file_format"],
+            wanted=options["wanted"],
+        )
+        _say(console, f"Wrote {len(written)} completed clouds to {output}")
+        return
     written = reconstruction.reconstruct(
         run.extract,
         source,
