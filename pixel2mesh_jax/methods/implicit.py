@@ -45,6 +45,8 @@ DECODERS = {
 # Cells per side that three scales of convolutions are left with, at least.
 MIN_GRID = 4
 MIN_RESOLUTION = 4
+# Points of which a chunk is a multiple.
+ROWS = 256
 logger = logging.getLogger(__name__)
 
 
@@ -53,7 +55,7 @@ class Extraction(NamedTuple):
 
     Attributes:
       resolution: nodes per side of the cube.
-      chunk: points that are asked at once.
+      chunk: points that are asked at once, rounded up to a multiple of `ROWS`.
       truncation: of the distances, sides of the cube.
       has_colors: whether the network says colours.
     """
@@ -233,7 +235,12 @@ def _surface(field):
 
 
 def _in_chunks(ask, size):
-    """A function of any number of positions that asks for `size` of them at a time."""
+    """A function of any number of positions that asks for `size` of them at a time.
+
+    In whole blocks of `ROWS`: the last rows of a product that does not fill a block are
+    added up in another order, and results would depend on the chunk in their last bit.
+    """
+    size = -(-size // ROWS) * ROWS
 
     def asked(positions: Float[np.ndarray, "N 3"]) -> np.ndarray:
         count = len(positions)
