@@ -231,6 +231,11 @@ class Model:
         return Result(found, time.perf_counter() - started)
 
     def _check_inputs(self, depth, name):
+        if "points" in self.config.inputs:
+            raise InputError(
+                f"{name}: the model {self.name} completes point clouds, with "
+                "--mode reconstruct --input cloud.ply"
+            )
         needed = set(self.config.inputs) - set(self._run.method.optional)
         if "depth" in needed and depth is None:
             raise InputError(f"{name}: the model {self.name} needs depth")

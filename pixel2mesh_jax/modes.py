@@ -6,7 +6,8 @@ TensorFlow is imported by the modes that read datasets, not by reconstruction.
 import functools
 import pathlib
 import sys
-from collections.abc import Callable, Iterator
+import types
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -18,13 +19,16 @@ from pixel2mesh_jax import methods, processes
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.evaluation import baselines, depth_agreement, protocols
 from pixel2mesh_jax.evaluation import evaluate as evaluation
+from pixel2mesh_jax.inference import complete as completion
 from pixel2mesh_jax.inference import reconstruct as reconstruction
 from pixel2mesh_jax.io import units
+from pixel2mesh_jax.methods.method import Field
 from pixel2mesh_jax.report import held_out, page, preview
 from pixel2mesh_jax.structures import Batch, Reconstruction
 from pixel2mesh_jax.training import loop, run_folder, scalars, start
 from pixel2mesh_jax.weights import release
 
+NO_FIELDS: Mapping[str, Field] = types.MappingProxyType({})
 REPORT_SAMPLES = 6  # held-out views pictured in report.html
 
 
@@ -52,7 +56,7 @@ def train(
     config: ml_collections.ConfigDict, workdir: pathlib.Path, console: Console
 ) -> None:
     """Trains or goes on training. Raises InputError on a config or data of no use."""
-    dataset = open_dataset(config, fields=tuple(methods.make(config).fields))
+    dataset = open_dataset(config, methods.make(config).fields)
     data = loop.Data(
         categories=dataset.info.categories,
         train=dataset.train,
@@ -129,6 +133,20 @@ def reconstruct(
     if options.get("depth_unit") == units.INVERSE:
         _check_encoding(config)
     run = load_model(config, workdir)
+    if "points" in config.inputs or str(source).lower().endswith(completion.SUFFIX):
+        written = completion.complete(
+            run.extract,
+            source,
+            output,
+            image_size=config.image_size,
+            inputs=config.inputs,
+            needs_colors=config.model.get("grid") == "cloud",
+            intrinsics=options["intrinsics"],
+            file_format=options["file_format"],
+            wanted=options["wanted"],
+        )
+        _say(console, f"Wrote {len(written)} completed clouds to {output}")
+        return
     written = reconstruction.reconstruct(
         run.extract,
         source,
@@ -174,13 +192,13 @@ def import_weights(
 
 
 def open_dataset(
-    config: ml_collections.ConfigDict, fields: tuple[str, ...] = ()
+    config: ml_collections.ConfigDict, fields: Mapping[str, Field] = NO_FIELDS
 ) -> Dataset:
     """The dataset of a config.
 
     Args:
       config: of the experiment.
-      fields: of `Batch` that training reads.
+      fields: of `Batch` that training reads, see `Method.fields`.
 
     Raises:
       InputError: it is not there, or lacks something.
@@ -213,7 +231,8 @@ def open_dataset(
             process_index=jax.process_index(),
             process_count=jax.process_count(),
             depth_source=config.depth_source,
-            fields=fields,
+            fields=tuple(fields),
+            num_queries=_num_queries(fields),
         )
 
     def eval_batches(split, limit, places=None):
@@ -228,6 +247,12 @@ def open_dataset(
         )
 
     return Dataset(info, train_batches, eval_batches)
+
+
+def _num_queries(fields):
+    """Points around the shape per training example; None where nobody asks."""
+    queries = fields.get("query_points")
+    return None if queries is None else queries.shape[0]
 
 
 def _baselines(method, info):

@@ -205,6 +205,20 @@ class VoxelMeshOutputs(NamedTuple):
     volume: VolumeOutputs | None = None
 
 
+class FieldOutputs(NamedTuple):
+    """What an implicit model says of the query points of a batch.
+
+    Attributes:
+      distances: signed distance in sides of the cube of the view, negative inside.
+      colors: sRGB in [0, 1] of the nearest surface point; None if it knows none.
+      side: of that cube, metres; see `geometry/cube.py`.
+    """
+
+    distances: Float[Array, "B Q"]
+    colors: Float[Array, "B Q 3"] | None
+    side: Float[Array, " B"]
+
+
 class Outputs(NamedTuple):
     """What every model returns; fields that a family does not predict stay empty.
 

@@ -52,6 +52,10 @@ def tensor(name: str, entry: dict, seed: int) -> np.ndarray:
         value = np.float32(spread) * noise
     elif kind in ("bias", "bn_mean"):
         value = np.float32({"bias": 0.01, "bn_mean": 0.1}[kind]) * noise
+    elif kind in ("wn_g", "fourier"):
+        value = np.float32(entry["gain"]) * (
+            noise if kind == "fourier" else 1 + np.float32(0.1) * noise
+        )
     elif kind == "bn_var":
         value = 1 + np.float32(0.1) * np.abs(noise)
     else:

@@ -41,15 +41,16 @@ def align_corners(
 
 
 class Corners(NamedTuple):
-    """The cells around positions on a map of S columns, and how much each counts.
+    """The cells around positions, and how much each counts.
 
     Attributes:
-      cells: row * S + column.
+      cells: rows of the flat map: row * S + column on one of S columns, which has four
+        of them. A grid has eight, see `trilinear.py`.
       weights: differentiable in the positions.
     """
 
-    cells: Int[Array, "*positions 4"]
-    weights: Float[Array, "*positions 4"]
+    cells: Int[Array, "*positions K"]
+    weights: Float[Array, "*positions K"]
 
 
 def corners(uv: Float[Array, "N 2"], map_shape: tuple[int, int]) -> Corners:
@@ -104,13 +105,14 @@ def between(
 
 @jax.custom_vjp
 def weigh(features: Float[Array, "M C"], at: Corners) -> Float[Array, "N C"]:
-    """Weighted sums of four rows each; the flat map is `features`.
+    """Weighted sums of K rows each; the flat map is `features`.
 
     Its gradient adds all corners up in one scatter, instead of one for each of them.
     """
     weights = at.weights.astype(features.dtype)
     return sum(
-        weights[:, k, None] * gather.rows(features, at.cells[:, k]) for k in range(4)
+        weights[:, k, None] * gather.rows(features, at.cells[:, k])
+        for k in range(at.cells.shape[1])
     )
 
 
@@ -134,7 +136,7 @@ def _weigh_backward(saved, cotangent):
     )
     products = [
         jnp.sum(cotangent * gather.rows(features, at.cells[:, k]), axis=1)
-        for k in range(4)
+        for k in range(at.cells.shape[1])
     ]
     to_weights = jnp.stack(products, axis=1).astype(at.weights.dtype)
     return to_features.astype(features.dtype), Corners(None, to_weights)

@@ -88,15 +88,20 @@ def finish(found: Prediction, wanted: Finish, capture: Capture) -> Prediction:
       capture: what surrounds the object says where up is.
     """
     *stages, last = found.stages
-    if wanted.smooth:
-        last = smooth(last, wanted.smooth)
-    if 0 < wanted.faces < len(last.faces):
-        last = simplify(last, wanted.faces)
-    found = found._replace(stages=(*stages, last))
+    found = found._replace(stages=(*stages, reshape(last, wanted)))
     if wanted.frame == OBJECT_FRAME:
         return _in_object_frame(found, wanted, capture)
     signs = np.asarray(CAMERA_FRAMES[wanted.frame][1], np.float32)
     return _moved(found, lambda vertices: vertices * signs)
+
+
+def reshape(mesh: HostMesh, wanted: Finish) -> HostMesh:
+    """The mesh in its own frame, smoothed and simplified as it is wanted."""
+    if wanted.smooth:
+        mesh = smooth(mesh, wanted.smooth)
+    if 0 < wanted.faces < len(mesh.faces):
+        mesh = simplify(mesh, wanted.faces)
+    return mesh
 
 
 def smooth(mesh: HostMesh, passes: int) -> HostMesh:

@@ -44,9 +44,7 @@ def read(
     Raises:
       InputError: damaged, too large, or without faces.
     """
-    data = mesh_limits.read_bytes(path)
-    order, elements, comments, start = _header(data)
-    tables = _tables(data, start, order, elements)
+    elements, comments, tables = _read(path)
     vertex, face = tables.get("vertex", {}), tables.get("face", {})
     corners = next((face[name] for name in CORNERS if name in face), None)
     if not {"x", "y", "z"} <= vertex.keys() or not isinstance(corners, Lists):
@@ -57,6 +55,32 @@ def read(
     places, polygon = polygons.triangulate(vertices, index, corners.sizes)
     paint = _paint(path, comments, vertex, face, index, places, polygon)
     return vertices, index[places], paint
+
+
+def read_points(
+    path: pathlib.Path,
+) -> tuple[Float[np.ndarray, "V 3"], Float[np.ndarray, "V 3"] | None]:
+    """Vertices of a file, and their sRGB colours in [0, 1] if it has any.
+
+    Faces are of no interest.
+
+    Raises:
+      InputError: damaged, too large, or without vertices.
+    """
+    elements, _, tables = _read(path)
+    vertex = tables.get("vertex", {})
+    if not {"x", "y", "z"} <= vertex.keys() or not len(vertex["x"]):
+        names = ", ".join(element.name for element in elements if element.rows)
+        raise InputError(f"holds no points (it holds {names or 'nothing'})")
+    points = np.stack([vertex[axis].astype(float) for axis in "xyz"], axis=1)
+    return points, _srgb(vertex)
+
+
+def _read(path):
+    """Elements, comments, and the tables up to that of the faces."""
+    data = mesh_limits.read_bytes(path)
+    order, elements, comments, start = _header(data)
+    return elements, comments, _tables(data, start, order, elements)
 
 
 def _paint(path, comments, vertex, face, index, places, polygon):
@@ -92,10 +116,15 @@ def _coordinates(vertex, face, index, places):
 
 def _colors(table):
     """Linear RGB of the rows, or None."""
+    srgb = _srgb(table)
+    return None if srgb is None else materials.linear_from_srgb(srgb)
+
+
+def _srgb(table):
+    """sRGB of the rows in [0, 1], or None."""
     for names in COLORS:
         if all(isinstance(table.get(name), np.ndarray) for name in names):
-            rgb = np.stack([materials.unit_interval(table[n]) for n in names], axis=1)
-            return materials.linear_from_srgb(rgb)
+            return np.stack([materials.unit_interval(table[n]) for n in names], axis=1)
     return None
 
 

@@ -10,6 +10,7 @@ from pixel2mesh_jax.methods.method import Method, check
 METHODS = {
     "frustum": "pixel2mesh_jax.methods.frustum",
     "frustum_mesh": "pixel2mesh_jax.methods.frustum_mesh",
+    "implicit": "pixel2mesh_jax.methods.implicit",
     "mesh_rcnn": "pixel2mesh_jax.methods.mesh_rcnn",
     "pixel2mesh": "pixel2mesh_jax.methods.pixel2mesh",
     "pixel2mesh2": "pixel2mesh_jax.methods.pixel2mesh2",

@@ -170,6 +170,10 @@ def _shortcut(block, x, channels):
 class ResNet(nn.Module):
     """ResNet with a feature map after each of its four stages.
 
+    With `normed_taps` there is one after the stem as well, all but the last one are
+    normalised once more, and what follows sees the normalised one: the encoder of seed
+    004 (AlexSheldrick/MFPRN).
+
     Attributes:
       stage_sizes: residual blocks per stage.
       block: `BasicBlock` or `BottleneckBlock`.
@@ -177,6 +181,7 @@ class ResNet(nn.Module):
       dtype: of the computation; parameters and statistics are float32.
       axis_name: of the devices whose examples are normalised together in training,
         inside a `shard_map`; None: each caller for itself.
+      normed_taps: see above.
     """
 
     stage_sizes: Sequence[int]
@@ -184,12 +189,13 @@ class ResNet(nn.Module):
     width: float | int = 1.0
     dtype: DTypeLike = jnp.float32
     axis_name: str | None = None
+    normed_taps: bool = False
 
     @nn.compact
     def __call__(
         self, image: Float[Array, "B H W C"], train: bool
     ) -> list[Float[Array, "B _ _ _"]]:
-        """Feature maps at 1/4, 1/8, 1/16 and 1/32 of the image, fine to coarse."""
+        """Feature maps at 1/4, (1/4,) 1/8, 1/16 and 1/32 of the image."""
         width = max(1, round(RESNET_CHANNELS * self.width))
         conv = functools.partial(_torch_conv, dtype=self.dtype)
         norm = functools.partial(
@@ -203,6 +209,9 @@ class ResNet(nn.Module):
         x = nn.relu(norm(name="bn1")(conv(width, 7, 2, name="conv1")(image)))
         x = nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
         taps = []
+        if self.normed_taps:
+            x = norm(name="norm_tap1")(x)
+            taps.append(x)
         for stage, size in enumerate(self.stage_sizes):
             for index in range(size):
                 x = self.block(
@@ -212,6 +221,8 @@ class ResNet(nn.Module):
                     norm=norm,
                     name=f"layer{stage + 1}_{index}",
                 )(x)
+            if self.normed_taps and stage + 1 < len(self.stage_sizes):
+                x = norm(name=f"norm_tap{stage + 2}")(x)
             taps.append(x)
         return taps
 

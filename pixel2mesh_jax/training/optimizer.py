@@ -9,13 +9,19 @@ import optax
 from pixel2mesh_jax.methods.method import choose
 from pixel2mesh_jax.training import parameter_groups
 
+# Smith and Topin, *Super-Convergence*, 2018, as PyTorch and seed 004 have it: the share
+# of the steps until the peak, the peak over the first rate, and that over the last one.
+ONE_CYCLE_RISE, ONE_CYCLE_START, ONE_CYCLE_END = 0.3, 25.0, 1e3
+
 
 def make_schedule(config: ml_collections.ConfigDict) -> optax.Schedule:
     """Learning rate by optimizer step, of which there is one per `grad_accumulation`.
 
     `constant`; `cosine`, to `final_factor` of the peak at the last step; `steps`,
-    times `decay_factor` at each of `decay_steps` (the papers). All may start with a
-    linear warm-up of `warmup_steps`. The config counts training steps.
+    times `decay_factor` at each of `decay_steps` (the papers); `one_cycle`, from 1 / 25
+    of the peak up to it in `ONE_CYCLE_RISE` of the steps and down to nearly nothing.
+    All may start with a linear warm-up of `warmup_steps`. The config counts training
+    steps.
     """
     settings = config.optimizer
     peak = settings.learning_rate
@@ -33,6 +39,9 @@ def make_schedule(config: ml_collections.ConfigDict) -> optax.Schedule:
                 of_training(step) - warmup: settings.decay_factor
                 for step in settings.decay_steps
             },
+        ),
+        "one_cycle": lambda: optax.cosine_onecycle_schedule(
+            rest, peak, ONE_CYCLE_RISE, ONE_CYCLE_START, ONE_CYCLE_END
         ),
     }
     make = choose("optimizer.schedule", settings.schedule, schedules)

@@ -24,6 +24,8 @@ from pixel2mesh_jax.training import state as states
 from pixel2mesh_jax.weights import release
 
 NAME = "config.json"
+# How an implicit model is asked for its mesh.
+EXTRACTION = ("extract.resolution", "extract.chunk")
 # What may differ from the run when it is used: other data, how much at a time, and how
 # exactly.
 FREE_IN_USE = (
@@ -36,6 +38,7 @@ FREE_IN_USE = (
     "eval.split",
     "eval.limit",
     "eval.protocol",
+    *EXTRACTION,
 )
 # What may differ when a training goes on.
 FREE_IN_TRAINING = (
@@ -48,6 +51,7 @@ FREE_IN_TRAINING = (
     "eval.split",
     "eval.limit",
     "eval.protocol",
+    *EXTRACTION,
 )
 # Settings that came later, with what runs do that are older.
 ADDED = {**numerics.DEFAULTS, "optimizer.groups": ()}
@@ -135,7 +139,7 @@ def with_overrides(
     for name, value in overrides.items():
         if name in known and _plain(known[name]) == _plain(value):
             continue
-        if name not in FREE_IN_USE:
+        if name not in FREE_IN_USE or (name in EXTRACTION and name not in known):
             raise InputError(
                 f"--config.{name}={value} cannot be set here: {owner} was "
                 f"trained with {known.get(name, 'no such setting')}. What can be set: "

@@ -13,6 +13,7 @@ from pixel2mesh_jax.weights import (
     files,
     matching,
     mesh_rcnn,
+    mfprn,
     pytorch_port,
     release,
     tensorflow_release,
@@ -21,6 +22,8 @@ from pixel2mesh_jax.weights import (
 
 FORMATS = {
     "meshrcnn": mesh_rcnn.FORMAT,
+    "mfprn": mfprn.HEAD,
+    "mfprn_report": mfprn.REPORT,
     "pytorch": pytorch_port.FORMAT,
     "tensorflow": tensorflow_release.FORMAT,
     "torchvision": torchvision_encoders.FORMAT,
@@ -35,9 +38,8 @@ def import_weights(
     """The variables of a model with published values.
 
     Args:
-      spec: "FORMAT:PATH", the format one of `FORMATS`: `meshrcnn`, `tensorflow` and
-        `pytorch` are whole models, `torchvision` the image encoder alone; the rest
-        stays as it is.
+      spec: "FORMAT:PATH", the format one of `FORMATS`: `torchvision` is the image
+        encoder alone, and the rest stays as it is; the others are whole models.
         Or "released:NAME", weights of this program.
       variables: collections of a fresh model ("params", "batch_stats"); nested dicts.
       inputs: which channels the encoder sees, in their order. An encoder of colour and

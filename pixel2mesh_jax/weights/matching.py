@@ -56,11 +56,13 @@ class Rule(NamedTuple):
       parameter: regular expression of its full name, "encoder/(conv\d_\d)/kernel".
       tensor: name of the published tensor; may use the groups, r"nn_encoder.\1.weight".
       layout: published to our order of axes.
+      rank: number of axes of the tensor, where the layout changes it.
     """
 
     parameter: str
     tensor: str
     layout: Layout = as_is
+    rank: int | None = None
 
 
 class Format(NamedTuple):
@@ -167,7 +169,7 @@ def _convert(tensors, rule, name, value, rgb_start):
     array = tensors.get(rule.tensor)
     if array is None:
         return f"{rule.tensor}: not in the file, for {name} {value.shape}", value
-    if array.ndim != value.ndim:
+    if array.ndim != (rule.rank or value.ndim):
         return f"{rule.tensor} {array.shape}: {name} is {value.shape}", value
     array = rule.layout(array)
     if _is_stem_without_depth(array.shape, value.shape):

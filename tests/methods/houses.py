@@ -26,6 +26,19 @@ HOUSE = {
             "hidden_features": 8,
         },
     ),
+    "implicit": (
+        "implicit",
+        {
+            "encoder_width": 0.05,
+            "image_features": (4,) * 5,
+            "grid_resolution": 8,
+            "grid_channels": (4,) * 3,
+            "grid_features": (4,) * 3,
+            "fourier_features": 8,
+            "hidden_features": 16,
+            "num_queries": 64,
+        },
+    ),
     "mesh_rcnn": (
         "rgbd_mesh_rcnn",
         {
@@ -67,6 +80,8 @@ def config_of(name, **changes):
     config.image_size, config.num_points, config.batch_size = SIZE, 20, BATCH
     config.num_steps, config.log_every, config.checkpoint_every = 4, 1, 2
     config.eval_every = 0
+    if "extract" in config:
+        config.extract.resolution, config.extract.chunk = 16, 512
     config.update(changes)
     return config
 
@@ -86,6 +101,11 @@ def batch_of(method, seed=0, batch_size=BATCH):
         extra["placement"] += np.float32([0, 0, 0.5, 0.6, 0.5])
     if "distances" in extra:  # inside behind what is seen, as an untrained network says
         extra["distances"][:, 2:-2, 2:-2, 1:] = -40
+    if "query_points" in extra:  # around the object, which is a ball
+        noise = np.random.default_rng(seed).random(extra["query_points"].shape)
+        extra["query_points"] += np.float32(noise * 0.6 - [0.3, 0.3, 1.1])
+        away = extra["query_points"] - np.float32([0, 0, -0.8])
+        extra["query_distances"] += np.linalg.norm(away, axis=-1) - np.float32(0.2)
     if "voxels" in extra:
         extra["voxels"][:] = True  # as an untrained network says
     return batch._replace(**extra)
