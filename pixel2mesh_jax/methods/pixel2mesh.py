@@ -1,13 +1,20 @@
 """Pixel2Mesh and its variants: an ellipsoid, deformed by three graph networks."""
 
+import functools
+
 import ml_collections
+import numpy as np
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import graph, pooling
+from pixel2mesh_jax.geometry import graph, pooling, topology
 from pixel2mesh_jax.losses.pixel2mesh import (
     Pixel2MeshWeights,
     pixel2mesh,
     pixel2mesh_printed,
+)
+from pixel2mesh_jax.losses.pixel2mesh_plus import (
+    Pixel2MeshPlusWeights,
+    pixel2mesh_plus,
 )
 from pixel2mesh_jax.losses.reconstruction import reconstruction
 from pixel2mesh_jax.losses.stages import FourLossWeights
@@ -17,15 +24,13 @@ from pixel2mesh_jax.models import autoencoder
 from pixel2mesh_jax.models.pixel2mesh import (
     CHANNELS,
     COORDINATES,
+    PLACEMENTS,
     PREDICTIONS,
     Pixel2Mesh,
 )
 
 DECODERS = ("none", "unet", "unet_relu")
-FAMILIES = {
-    "pixel2mesh": (Pixel2MeshWeights, cascade.drawless(pixel2mesh)),
-    "pixel2mesh_printed": (FourLossWeights, cascade.drawless(pixel2mesh_printed)),
-}
+PLUS = "pixel2mesh_plus"
 
 
 def defaults() -> ml_collections.ConfigDict:
@@ -43,6 +48,9 @@ def defaults() -> ml_collections.ConfigDict:
         "camera": "sample",  # or "FOCAL,CENTER", pixels, for all samples
         "decoder": "none",  # reconstructs the picture
         "vertex_colors": False,
+        "placement": "template",  # or "view": the template stands where the object is
+        "sees_view": False,  # where vertices are relative to depth map and outline
+        "anchor": False,  # moves vertices along their rays to the depth map
         "rematerialize": False,  # True: less memory, more time, in training
     }
     loss = {"family": "pixel2mesh", **Pixel2MeshWeights()._asdict()}
@@ -56,10 +64,21 @@ def make(config: ml_collections.ConfigDict) -> Method:
     return cascade.make(
         config,
         model=_make_network(config),
-        families=FAMILIES,
+        families=_families(config.model),
         phase=_phase,
         extra=_picture_terms,
     )
+
+
+def _families(model):
+    """Losses by name. The pairs of faces are known here: the template is not traced."""
+    levels = cascade.make_template(model).levels
+    pairs = [topology.face_pairs(np.asarray(level.faces)) for level in levels]
+    return {
+        "pixel2mesh": (Pixel2MeshWeights, cascade.drawless(pixel2mesh)),
+        "pixel2mesh_printed": (FourLossWeights, cascade.drawless(pixel2mesh_printed)),
+        PLUS: (Pixel2MeshPlusWeights, functools.partial(pixel2mesh_plus, pairs=pairs)),
+    }
 
 
 def _make_network(config):
@@ -68,6 +87,7 @@ def _make_network(config):
     check("model.prediction", model.prediction, PREDICTIONS)
     check("model.coordinates", model.coordinates, COORDINATES)
     check("model.pooling", model.pooling, pooling.POOLINGS)
+    check("model.placement", model.placement, PLACEMENTS)
     return Pixel2Mesh(
         **cascade.network_arguments(config),
         hidden_features=model.hidden_features,
@@ -81,6 +101,9 @@ def _make_network(config):
         pooling=model.pooling,
         camera=parse_camera(model.camera),
         vertex_colors=model.vertex_colors,
+        placement=model.placement,
+        sees_view=model.sees_view,
+        anchor=model.anchor,
         decoder=_make_decoder(config),
         rematerialize=model.rematerialize,
     )
