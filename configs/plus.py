@@ -1,4 +1,4 @@
-r"""Pixel2Mesh from the released one to `rgbd_plus.py`: a name is a row, with all before.
+r"""Pixel2Mesh from the released one to `rgbd_plus.py`: a name, with all before it.
 
     name         what is new
     released     nothing: the network and the losses of the release
@@ -19,10 +19,9 @@ Small networks, see `common.tiny`, in colour; with `rgbd` in colour and depth.
 
 from configs import common
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.losses.pixel2mesh_plus import Pixel2MeshPlusWeights
+from pixel2mesh_jax.methods import pixel2mesh
 
-FAMILY = "pixel2mesh_plus"
-# Name -> setting -> value; of the losses those of `FAMILY`, from `oriented` on.
+# Name -> setting -> value; of the losses those of `pixel2mesh.PLUS` from `NEW_LOSS` on.
 STEPS = {
     "released": {},
     "placed": {"model.placement": "view"},
@@ -30,13 +29,21 @@ STEPS = {
     "anchored": {"model.anchor": True},
     "oriented": {"loss.orientation": 0.05},
     "sampled": {"loss.num_samples": 2000},
-    "carved": {"loss.free_space": 1000.0, "loss.silhouette": 1000.0, "loss.coverage": 300.0},
+    "carved": {
+        "loss.free_space": 1000.0,
+        "loss.silhouette": 1000.0,
+        "loss.coverage": 300.0,
+    },
     "scheduled": {
         "loss.edge_stages": (2.0, 1.0, 0.5),
         "loss.laplacian_stages": (0.3, 1.0, 0.5),
         "loss.smooth": 0.1,
     },
-    "colored": {"model.vertex_colors": True, "loss.color": 1.0},
+    "colored": {
+        "model.vertex_colors": True,
+        "model.seen_colors": "picture",
+        "loss.color": 1.0,
+    },
 }
 NEW_LOSS = "oriented"  # from here on
 
@@ -47,8 +54,8 @@ def get_config(variant="colored"):
     rows = [name for name in names if name != "rgbd"] or ["colored"]
     if len(rows) > 1 or rows[0] not in STEPS:
         raise InputError(
-            f"Unknown row {','.join(rows)!r}. Valid choices: one of {', '.join(STEPS)}, "
-            "and rgbd."
+            f"Unknown row {','.join(rows)!r}. Valid choices: one of "
+            f"{', '.join(STEPS)}, and rgbd."
         )
     inputs = ("rgb", "depth") if "rgbd" in names else ("rgb",)
     return improved(common.tiny(common.pixel2mesh(inputs)), rows[0])
@@ -59,7 +66,7 @@ def improved(config, last="colored"):
     names = list(STEPS)
     chosen = names[: names.index(last) + 1]
     if NEW_LOSS in chosen:
-        config.loss = {"family": FAMILY, **Pixel2MeshPlusWeights()._asdict()}
+        config.loss = pixel2mesh.loss_defaults(pixel2mesh.PLUS)
     for name in chosen:
         config.update_from_flattened_dict(STEPS[name])
     return config

@@ -1,7 +1,7 @@
-r"""Pixel2Mesh from colour alone, with what helps without depth: `configs/plus.py`, all of it.
+r"""Pixel2Mesh from colour alone, with all of `configs/plus.py`.
 
-    python -m data_pipelines.build procedural_shapes --data_dir data
-    python -m pixel2mesh_jax.main --config configs/rgb_plus.py:tiny --workdir runs/plus
+python -m data_pipelines.build procedural_shapes --data_dir data
+python -m pixel2mesh_jax.main --config configs/rgb_plus.py:tiny --workdir runs/plus
 """
 
 from configs import common, plus

@@ -83,6 +83,11 @@ flags.DEFINE_enum(
     finish.FRAMES,
     "reconstruct: axes of the camera of the picture, as OpenGL or as OpenCV has them.",
 )
+flags.DEFINE_integer(
+    "refine",
+    0,
+    "reconstruct: steps that move the visible side onto the measured depth map.",
+)
 flags.DEFINE_integer("faces", 0, "reconstruct: at most so many triangles; 0 for all.")
 flags.DEFINE_enum(
     "preview",
@@ -233,6 +238,7 @@ def _reconstruct(config, workdir, console):
         stages=FLAGS.stages,
         wanted=finish.Finish(FLAGS.frame, FLAGS.faces),
         previews=FLAGS.preview,
+        refine=FLAGS.refine,
     )
 
 

@@ -315,7 +315,7 @@ def mask_box(
 def visible_range(
     depth: Float[Array, "*batch H W"], mask: Float[Array, "*batch H W"]
 ) -> list[Float[Array, "*batch"]]:
-    """Quantiles of the visible depths, near and far; a stand-in where there are none."""
+    """Quantiles of the visible depths, near and far; a stand-in without any."""
     xp = depth.__array_namespace__()
     valid = shows_depth(depth, mask)
     count = xp.sum(valid, axis=(-2, -1))
@@ -385,7 +385,7 @@ def _cosines(depth, tangents, edge):
 def depth_normals(
     points: Float[Array, "H W 3"], depth: Float[Array, "H W"], edge: Scalar
 ) -> tuple[Float[Array, "H W 3"], Bool[Array, "H W"]]:
-    """Normals of a depth map, of any length, towards the camera; and where there is one.
+    """Normals of a depth map, of any length, towards the camera; and where they are.
 
     From the steps to the more similar of the neighbours along both axes.
 

@@ -2,8 +2,8 @@
 
 Which triangle a pixel shows is looked for without a gradient: the faces stream past all
 pixels in blocks, and only the nearest depth and its face are kept, so there is never an
-array of pixels times faces. Then the corners of that face are gathered, and the depth is
-computed again: where the ray of the pixel meets the plane of the triangle,
+array of pixels times faces. Then the corners of that face are gathered, and the depth
+is computed again: where the ray of the pixel meets the plane of the triangle,
 
     depth = n . a / n . r,    n the normal, a a corner, r the ray with z = -1.
 
@@ -48,6 +48,7 @@ def render_depth(
     faces: Int[Array, "F 3"],
     intrinsics: Float[Array, "3 3"],
     shape: tuple[int, int],
+    stride: int = 1,
 ) -> Rendering:
     """What a camera sees of a mesh.
 
@@ -56,12 +57,14 @@ def render_depth(
       faces: rows of `vertices`, in any winding.
       intrinsics: pinhole matrix in pixels.
       shape: (height, width) of the image in pixels, static.
+      stride: every so many rows and columns are rendered, from the first on.
 
     Returns:
       The depth map, with a gradient to the vertices, and the faces that it shows.
     """
     vertices, faces = jnp.asarray(vertices), jnp.asarray(faces)
-    rays = camera.pixel_rays(shape, intrinsics).reshape(-1, 3)
+    grid = camera.pixel_rays(shape, intrinsics)[::stride, ::stride]
+    rays, shape = grid.reshape(-1, 3), grid.shape[:2]
     face = visible_faces(vertices, faces, rays)
     corners = vertices[faces[jnp.maximum(face, 0)]]
     depth = jnp.where(face >= 0, plane_depth(corners, rays), 0)

@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Key
 
-from pixel2mesh_jax.geometry import sight, surface
+from pixel2mesh_jax.geometry import rasterize, sight, surface
 from pixel2mesh_jax.geometry.nearest import nearest_index
+from pixel2mesh_jax.losses import depth, view_terms
 from pixel2mesh_jax.losses import terms as losses
-from pixel2mesh_jax.losses import view_terms
 from pixel2mesh_jax.losses.stages import (
     EVERY_STAGE,
     Terms,
@@ -29,6 +29,8 @@ from pixel2mesh_jax.structures import Array, Batch, Mesh, Outputs
 
 # Pixels of the object that look for a projected point.
 NUM_PIXELS = 500
+# Every so many rows and columns of the picture are rendered.
+STRIDE = 3
 # Metres added under the root of a distance, for its gradient.
 ROOT_AT = 1e-3
 
@@ -65,6 +67,9 @@ class Pixel2MeshPlusWeights(NamedTuple):
       free_space: squared distance of vertices before the measured surface.
       silhouette: squared distance of vertices beside the outline.
       coverage: squared distance of the mask from the projected vertices.
+      rendered: scale- and shift-invariant L1 of the inverse depth of the rendered mesh.
+      rendered_metric: L1 of its depth, metres.
+      rendered_from: number of the first stage that is rendered.
       color: vertex colours; 0 for a model without the colour head.
       graph_decay: L2 of the weights and biases of the graph convolutions.
       encoder_decay: L2 of the kernels of the image encoder.
@@ -92,6 +97,9 @@ class Pixel2MeshPlusWeights(NamedTuple):
     free_space: float = 0.0
     silhouette: float = 0.0
     coverage: float = 0.0
+    rendered: float = 0.0
+    rendered_metric: float = 0.0
+    rendered_from: int = 3
     color: float = 0.0
     graph_decay: float = 5e-6
     encoder_decay: float = 0.3 * 1e-5
@@ -135,7 +143,7 @@ def pixel2mesh_plus(
     for stage, mesh in enumerate(outputs.meshes):
         terms = functools.partial(_stage_terms, stage, mesh, weights, pairs[stage])
         of_stage = jax.vmap(functools.partial(jax.random.fold_in, data=stage))(keys)
-        view = maps, batch.mask, batch.intrinsics
+        view = maps, batch.depth, batch.mask, batch.intrinsics
         found = jax.vmap(terms)(
             of_stage, mesh.vertices, mesh.rest, mesh.colors, true, view
         )
@@ -162,8 +170,11 @@ def _stage_terms(
         terms.pop("move", None)
     if own.colors is not None:
         terms["color"] = weights.color * _color_term(own, true)
+    of_view = _view_terms(pixel_key, vertices, view, weights)
+    if stage + 1 >= weights.rendered_from:
+        of_view |= _rendered_terms(vertices, mesh.topology.faces, view, weights)
     scale = weights.stages[min(stage, len(weights.stages) - 1)]
-    for name, term in _view_terms(pixel_key, vertices, view, weights).items():
+    for name, term in of_view.items():
         terms[name] = scale * getattr(weights, name) * term
     return terms
 
@@ -236,9 +247,21 @@ def _color_term(own: Points, true: Points):
     return losses.color(own.colors, true.colors[nearest])
 
 
+def _rendered_terms(vertices, faces, view, weights):
+    """Those of the depth map of a mesh."""
+    kinds = {"rendered": depth.relative_error, "rendered_metric": depth.metric_error}
+    wanted = {name: kind for name, kind in kinds.items() if getattr(weights, name)}
+    if not wanted:
+        return {}
+    _, true, mask, intrinsics = view
+    found = rasterize.render_depth(vertices, faces, intrinsics, true.shape, STRIDE)
+    coarse = found.depth, true[::STRIDE, ::STRIDE], mask[::STRIDE, ::STRIDE]
+    return {name: kind(*coarse) for name, kind in wanted.items()}
+
+
 def _view_terms(key, vertices, view, weights):
     """Unweighted terms by look-up, of those that have a weight."""
-    maps, mask, intrinsics = view
+    maps, _, mask, intrinsics = view
     seen = sight.look_up(vertices, maps, intrinsics)
     made: dict[str, Callable] = {
         "free_space": lambda: view_terms.free_space(seen),

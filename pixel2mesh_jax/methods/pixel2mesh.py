@@ -1,12 +1,13 @@
 """Pixel2Mesh and its variants: an ellipsoid, deformed by three graph networks."""
 
 import functools
+from typing import Any
 
 import ml_collections
 import numpy as np
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import graph, pooling, topology
+from pixel2mesh_jax.geometry import graph, pooling, topology, vertex_colors
 from pixel2mesh_jax.losses.pixel2mesh import (
     Pixel2MeshWeights,
     pixel2mesh,
@@ -19,7 +20,7 @@ from pixel2mesh_jax.losses.pixel2mesh_plus import (
 from pixel2mesh_jax.losses.reconstruction import reconstruction
 from pixel2mesh_jax.losses.stages import FourLossWeights
 from pixel2mesh_jax.methods import cascade
-from pixel2mesh_jax.methods.method import Method, check
+from pixel2mesh_jax.methods.method import Call, Method, check
 from pixel2mesh_jax.models import autoencoder
 from pixel2mesh_jax.models.pixel2mesh import (
     CHANNELS,
@@ -28,9 +29,12 @@ from pixel2mesh_jax.models.pixel2mesh import (
     PREDICTIONS,
     Pixel2Mesh,
 )
+from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction
 
+SEEN_COLORS = ("network", "picture")
 DECODERS = ("none", "unet", "unet_relu")
 PLUS = "pixel2mesh_plus"
+WEIGHTS = {"pixel2mesh": Pixel2MeshWeights, PLUS: Pixel2MeshPlusWeights}
 
 
 def defaults() -> ml_collections.ConfigDict:
@@ -48,26 +52,47 @@ def defaults() -> ml_collections.ConfigDict:
         "camera": "sample",  # or "FOCAL,CENTER", pixels, for all samples
         "decoder": "none",  # reconstructs the picture
         "vertex_colors": False,
+        "seen_colors": "network",  # or "picture", of vertices that it shows
         "placement": "template",  # or "view": the template stands where the object is
         "sees_view": False,  # where vertices are relative to depth map and outline
         "anchor": False,  # moves vertices along their rays to the depth map
         "rematerialize": False,  # True: less memory, more time, in training
     }
-    loss = {"family": "pixel2mesh", **Pixel2MeshWeights()._asdict()}
-    return cascade.defaults(model, loss)
+    return cascade.defaults(model, loss_defaults("pixel2mesh"))
+
+
+def loss_defaults(family: str) -> dict[str, Any]:
+    """The section `loss` of a config for a family that has defaults."""
+    return {"family": family, **WEIGHTS[family]()._asdict()}
 
 
 def make(config: ml_collections.ConfigDict) -> Method:
     """See `methods.make`."""
     cascade.check_model(config, defaults())
     _check_heads(config)
-    return cascade.make(
+    made = cascade.make(
         config,
         model=_make_network(config),
         families=_families(config.model),
         phase=_phase,
         extra=_picture_terms,
     )
+    painted = config.model.seen_colors == "picture"
+    return made._replace(extract=extract_painted) if painted else made
+
+
+def extract_painted(call: Call, batch: Batch) -> list[Reconstruction]:
+    """As `cascade.extract`, the last mesh in the colours of the picture where seen."""
+    found = cascade.extract(call, batch)
+    return [_painted(one, batch, row) for row, one in enumerate(found)]
+
+
+def _painted(found, batch, row):
+    *stages, (vertices, faces, colors) = found.stages
+    picture = (batch.rgb, batch.mask, batch.intrinsics)
+    picture = (np.asarray(array[row]) for array in picture)
+    colors = vertex_colors.seen_from_picture(colors, vertices, faces, *picture)
+    return found._replace(stages=(*stages, HostMesh(vertices, faces, colors)))
 
 
 def _families(model):
@@ -131,6 +156,11 @@ def _check_heads(config):
     """A head without its loss stays random; a loss without its head has no effect."""
     model, loss = config.model, config.loss
     check("model.decoder", model.decoder, DECODERS)
+    check("model.seen_colors", model.seen_colors, SEEN_COLORS)
+    if model.seen_colors == "picture" and not model.vertex_colors:
+        raise InputError(
+            "model.seen_colors 'picture' has no effect without model.vertex_colors."
+        )
     decodes = model.decoder != "none"
     pairs = {
         ("model.vertex_colors", "loss.color"): (

@@ -80,7 +80,9 @@ def features(
         lengths = [seen.residual[:, None], seen.outline[:, None], seen.towards]
         lengths = jnp.concatenate(lengths, axis=-1) / UNIT
         lengths = jnp.clip(lengths, -FARTHEST, FARTHEST)
-        rays = points / jnp.maximum(surface.safe_norm(points), camera.MIN_DEPTH)[:, None]
+        rays = (
+            points / jnp.maximum(surface.safe_norm(points), camera.MIN_DEPTH)[:, None]
+        )
         facing = jnp.sum(rays * surface.vertex_normals(points, faces), axis=-1)
         others = [seen.known[:, None], seen.normal, facing[:, None]]
         return jnp.concatenate([lengths, *others], axis=-1)

@@ -27,7 +27,9 @@ def test_signed_distance_is_half_a_pixel_beside_the_outline():
     covered = np.zeros((9, 9), bool)
     covered[2:7, 3:8] = True
     found = np.asarray(distance_map.signed_distance(covered))
-    np.testing.assert_allclose(found[4], [2.5, 1.5, 0.5, -0.5, -1.5, -2.5, -1.5, -0.5, 0.5])
+    np.testing.assert_allclose(
+        found[4], [2.5, 1.5, 0.5, -0.5, -1.5, -2.5, -1.5, -0.5, 0.5]
+    )
     outside = ndimage.distance_transform_edt(~covered)
     np.testing.assert_allclose(found[~covered], outside[~covered] - 0.5, rtol=1e-6)
 

@@ -47,14 +47,16 @@ def test_a_sphere_has_the_depth_of_its_equation():
     depth = (half - np.sqrt(np.maximum(under, 0))) / square
     inside = under > 2e-3  # not the outline, where a polyhedron is smaller
     assert inside.sum() > 100
-    np.testing.assert_allclose(np.asarray(found.depth)[inside], depth[inside], atol=1e-3)
+    np.testing.assert_allclose(
+        np.asarray(found.depth)[inside], depth[inside], atol=1e-3
+    )
     assert not np.any(np.asarray(found.depth)[under < 0])
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_equal_to_embree(seed):
     rng = np.random.default_rng(seed)
-    vertices = rng.uniform(-0.3, 0.3, (60, 3)) + [0, 0, -0.9]
+    vertices = rng.uniform(-0.3, 0.3, (60, 3)) - np.array([0, 0, 0.9])
     faces = rng.integers(0, 60, (41, 3)).astype(np.int32)  # some have no area
     vertices = vertices.astype(np.float32)
     found = render(vertices, faces, INTRINSICS, (SIZE, SIZE + 5))
@@ -73,9 +75,7 @@ def test_equal_to_pytorch3d(name, data_dir):
     options = json.loads(str(oracle[f"{name}/options"]))
     focal_u, focal_v, u, v = oracle[f"{name}/intrinsics"]
     # Its pixel centres are at halves.
-    intrinsics = np.float32(
-        [[focal_u, 0, u - 0.5], [0, focal_v, v - 0.5], [0, 0, 1]]
-    )
+    intrinsics = np.float32([[focal_u, 0, u - 0.5], [0, focal_v, v - 0.5], [0, 0, 1]])
     shape = tuple(int(x) for x in oracle[f"{name}/size_hw"])
     faces = oracle["faces"]
     assert not options.get("cull_backfaces", False)
