@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.evaluation import crossings, hidden, metrics
+from pixel2mesh_jax.evaluation import crossings, depth_agreement, hidden, metrics
 from pixel2mesh_jax.geometry import surface, voxels
 
 Scores = dict[str, float]
@@ -255,6 +255,19 @@ def _hidden(predicted: Prediction, true: Truth) -> Scores:
     return scores | {name: value for name, value in named.items() if value == value}
 
 
+def _visible(predicted: Prediction, true: Truth) -> Scores:
+    if true.view is None:
+        return {}
+    depth, intrinsics = true.view
+    seen = (depth > 0).astype(np.float32)
+    mesh = predicted.vertices, predicted.faces
+    found = depth_agreement.compare(*mesh, depth, seen, intrinsics)
+    scores = {"visible_iou": found.mask_iou}
+    if found.depth_error is not None:
+        scores["visible_error"] = found.depth_error
+    return scores
+
+
 def _emd(predicted: Prediction, true: Truth) -> Scores:
     points = true.tree.data
     few = len(points) < NUM_EMD_POINTS
@@ -337,6 +350,17 @@ PROTOCOLS: Mapping[str, Protocol] = {
             Column("self_intersection", "crossing faces %", 1e2, 3),
         ),
         {"hidden_recall": "depth", "hidden_precision": "depth"},
+    ),
+    "visible": Protocol(
+        "Depth map of the predicted mesh against the measured one: median absolute "
+        "difference over the pixels that both have, and overlap of the two outlines.",
+        _vertices,
+        _visible,
+        (
+            Column("visible_error", "visible mm", 1e3, 2),
+            Column("visible_iou", "outline IoU %", 1e2, 2, higher_is_better=True),
+        ),
+        {"visible_error": "depth", "visible_iou": "depth"},
     ),
     "emd": Protocol(
         f"Earth mover's distance of {NUM_EMD_POINTS} points of the predicted surface "
