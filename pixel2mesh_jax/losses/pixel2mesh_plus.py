@@ -30,11 +30,11 @@ from pixel2mesh_jax.structures import Array, Batch, Mesh, Outputs
 # Pixels of the object that look for a projected point.
 NUM_PIXELS = 500
 # Every so many rows and columns of the picture are rendered.
-STRIDE = 3
+STRIDE = 2
 # Metres added under the root of a distance, for its gradient.
 ROOT_AT = 1e-3
 
-Pairs = Sequence[Int[np.ndarray, "P 4"]]
+Pairs = Sequence[Int[np.ndarray, "_ 4"]]
 
 
 class Pixel2MeshPlusWeights(NamedTuple):
