@@ -3,6 +3,7 @@ r"""Pixel2Mesh from the released one to `rgbd_plus.py`: a name, with all before 
     name         what is new
     released     nothing: the network and the losses of the release
     placed       the template stands in the box of what is seen
+    still        the last layers start at 0: training begins with that template
     told         vertices are told where they are relative to depth map and outline
     anchored     vertices can go along their rays to the depth map
     oriented     nearest neighbours look the same way; normals of nearest neighbours
@@ -25,6 +26,7 @@ from pixel2mesh_jax.methods import pixel2mesh
 STEPS = {
     "released": {},
     "placed": {"model.placement": "view"},
+    "still": {"model.starts_still": True},
     "told": {"model.sees_view": True},
     "anchored": {"model.anchor": True},
     "oriented": {"loss.orientation": 0.05},

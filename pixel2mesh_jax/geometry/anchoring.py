@@ -93,8 +93,8 @@ def _shown(vertices, faces, view):
 def _energy(vertices, start, shown, edges, maps, view):
     seen = sight.look_up(vertices, maps, view.intrinsics)
     near = jnp.abs(seen.residual) < REACH * seen.depth
-    ahead = jnp.maximum(seen.residual, 0)
-    surface = jnp.where((shown > 0) & near, seen.residual, ahead)
+    off = seen.residual * seen.cosine
+    surface = jnp.where((shown > 0) & near, off, jnp.maximum(off, 0))
     beside = jnp.maximum(seen.outline, 0)
     moved = vertices - start
     apart = moved[edges[:, 0]] - moved[edges[:, 1]]

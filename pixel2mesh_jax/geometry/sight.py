@@ -9,8 +9,8 @@ object pixel counts.
     seen = look_up(points, maps, intrinsics)         # for any points of its frame
 
 Functions of one view; all lengths in the unit of the depth map. The maps carry no
-gradient. What is looked up has one with respect to the points, except for `depth` and
-`normal`, which are constants: the surface does not move with the point.
+gradient. What is looked up has one with respect to the points, except for `depth`,
+`normal` and `cosine`, which are constants: the surface does not move with the point.
 """
 
 from typing import NamedTuple
@@ -53,6 +53,9 @@ class Sight(NamedTuple):
       outline: distance to the outline at the depth of the point, negative inside.
       towards: (x, y) to the nearest object pixel at the depth of the point; 0 on it.
       normal: of the surface; 0 = not known.
+      cosine: between that and the ray, its size; 0 = not known. The residual times this
+        is the distance to the plane of the surface: a face that is seen almost from
+        its edge may have a large residual a fraction of a pixel away.
     """
 
     depth: Float[Array, " N"]
@@ -61,6 +64,7 @@ class Sight(NamedTuple):
     outline: Float[Array, " N"]
     towards: Float[Array, "N 2"]
     normal: Float[Array, "N 3"]
+    cosine: Float[Array, " N"]
 
 
 def view_maps(
@@ -107,6 +111,8 @@ def look_up(
     depth = _depth_at(maps.depth, at)
     known = (depth > 0).astype(points.dtype)
     normal = maps.normal.reshape(-1, 3)[_nearest_cell(at)]
+    length_of_ray = jnp.maximum(surface.safe_norm(points), camera.MIN_DEPTH)
+    cosine = jnp.abs(jnp.sum(normal * points, axis=-1)) / length_of_ray
     outline = interpolate.sample(maps.outline[..., None], at)[:, 0]
     return Sight(
         depth=depth,
@@ -115,6 +121,7 @@ def look_up(
         outline=length * outline,
         towards=length[:, None] * _steps(uv, maps.nearest, at),
         normal=normal,
+        cosine=jax.lax.stop_gradient(cosine),
     )
 
 

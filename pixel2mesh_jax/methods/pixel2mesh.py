@@ -54,6 +54,7 @@ def defaults() -> ml_collections.ConfigDict:
         "vertex_colors": False,
         "seen_colors": "network",  # or "picture", of vertices that it shows
         "placement": "template",  # or "view": the template stands where the object is
+        "starts_still": False,  # the last layers start at 0
         "sees_view": False,  # where vertices are relative to depth map and outline
         "anchor": False,  # moves vertices along their rays to the depth map
         "rematerialize": False,  # True: less memory, more time, in training
@@ -127,6 +128,7 @@ def _make_network(config):
         camera=parse_camera(model.camera),
         vertex_colors=model.vertex_colors,
         placement=model.placement,
+        starts_still=model.starts_still,
         sees_view=model.sees_view,
         anchor=model.anchor,
         decoder=_make_decoder(config),

@@ -54,6 +54,8 @@ class Pixel2Mesh(nn.Module):
       placement: "template" (as released: it stands where it stands) or "view": it is
         moved and scaled into the box of what is seen, `geometry/placement.py`, and
         `origin` is the middle of that.
+      starts_still: whether the last layer of every stage starts at 0, so that an
+        untrained network of offsets leaves the template where it is.
       sees_view: whether a stage is told where its vertices are with respect to the
         outline and the depth map, `models/view_features.py`.
       anchor: whether every stage predicts one more number, how far a vertex goes along
@@ -79,6 +81,7 @@ class Pixel2Mesh(nn.Module):
     camera: tuple[float, float] | None = None
     vertex_colors: bool = False
     placement: str = "template"
+    starts_still: bool = False
     sees_view: bool = False
     anchor: bool = False
     decoder: nn.Module | None = None
@@ -178,6 +181,7 @@ class Pixel2Mesh(nn.Module):
             3 + 3 * self.vertex_colors + self.anchor,
             self.operator,
             jnp.float32,  # bfloat16 would snap the vertices to steps of 2 mm
+            nn.initializers.zeros if self.starts_still else None,
             name=f"{name}_out",
         )
         return conv(level, hidden.astype(jnp.float32)).nodes

@@ -56,6 +56,7 @@ ADDED_TO = {
     "pixel2mesh": {
         "model.seen_colors": "network",
         "model.placement": "template",
+        "model.starts_still": False,
         "model.sees_view": False,
         "model.anchor": False,
     }
