@@ -61,7 +61,7 @@ FALLBACK_NEAR = 0.6
 # Least size of a volume, tangent: an empty mask gives a volume all the same.
 MIN_SIZE = 1e-3
 
-Scalar = float | Float[Array, ""]
+Scalar = float | np.floating | Float[Array, ""]
 
 
 class ViewVolume(NamedTuple):

@@ -17,6 +17,9 @@ from pixel2mesh_jax.structures import Array
 UNIT = 0.1
 # Beyond so many of them all distances are the same.
 FARTHEST = 3.0
+# Share of its depth that an anchored vertex moves at most: none jumps from behind the
+# camera.
+FARTHEST_STEP = 0.5
 # Of the logit of an anchor that predicts 0: most vertices are not on the visible side.
 ANCHOR_BIAS = -2.0
 
@@ -108,6 +111,7 @@ def anchored(
         seen = sight.look_up(points, own, intrinsics)
         share = jax.nn.sigmoid(logits + ANCHOR_BIAS)
         apart = jnp.maximum(-points[:, 2], camera.MIN_DEPTH)
-        return points * (1 + share * seen.residual / apart)[:, None]
+        step = jnp.clip(seen.residual / apart, -FARTHEST_STEP, FARTHEST_STEP)
+        return points * (1 + share * step)[:, None]
 
     return jax.vmap(of_view, (1, 1, 0, 0), 1)(vertices, logits, *view)
