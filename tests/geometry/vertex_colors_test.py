@@ -67,7 +67,7 @@ def test_what_a_mesh_shows_is_painted_by_the_picture_and_the_rest_is_not():
     colors = vertex_colors.seen_from_picture(
         guessed, ball.vertices, faces, rgb, view.mask, view.intrinsics
     )
-    towards = np.einsum("ni,ni->n", ball.vertices - CENTER, -CENTER)
+    towards = (ball.vertices - CENTER) @ -CENTER
     towards = towards / 0.2 / np.linalg.norm(CENTER)
     front = colors[towards > 0.5]
     np.testing.assert_allclose(front, np.tile(LEFT, (len(front), 1)), atol=1e-2)
