@@ -1,11 +1,13 @@
 """Trains every row of the ablation tables with the same budget and writes the tables.
 
     python -m benchmarks.ablations --dataset mesh_folder --data_dir data --steps 400
+    python -m benchmarks.ablations --table plus --dataset mesh_folder --data_dir data
 
-A row is a name of `configs/ablation.py`, in colour and in colour and depth. Interrupt
-and repeat the command as you like: rows that are done are not trained again. The tables
-go to the terminal and, with the command, the hardware and the time, between the two
-markers of `docs/ablations.md`. The runs stay in `--workdir`, ready for
+A row is a name of `configs/ablation.py`, or with `--table plus` of `configs/plus.py`,
+in colour and in colour and depth. Interrupt and repeat the command as you like: rows
+that are done are not trained again. The tables go to the terminal and, with the
+command, the hardware and the time, between the two markers of `docs/ablations.md` or
+`docs/ablations_plus.md`. The runs stay in `--workdir`, ready for
 `python -m pixel2mesh_jax.compare`.
 """
 
@@ -19,7 +21,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import NamedTuple
 
@@ -28,7 +30,7 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks import pages
-from configs import ablation
+from configs import ablation, plus
 from pixel2mesh_jax import methods
 from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.evaluation import protocols, score_tables
@@ -60,15 +62,49 @@ NUM_PARTS = 4  # of a training
 INPUTS = {"RGB": "", "RGB-D": ",rgbd"}
 # Vertices against points, as in the paper, which favours meshes of many vertices; and
 # points of the surface, which does not.
-PROTOCOLS = ("pixel2mesh", "surface")
-COLUMNS = {
-    f"{column.heading}, {protocol}": (protocol, column)
-    for protocol, count in zip(PROTOCOLS, (3, 1), strict=True)
-    for column in protocols.PROTOCOLS[protocol].columns[:count]
-}
+PAPER_COLUMNS = {"pixel2mesh": 3, "surface": 1}
+PLUS_COLUMNS = {"surface": 2, "mesh_rcnn": 3, "hidden": 3, "visible": 2}
 TEMPLATE = "undeformed template"  # the baseline, as evaluations name it
 MEAN = "mean_over_samples"
 SECONDS = "seconds.json"  # in the folder of a run: what its training took
+
+
+class Study(NamedTuple):
+    """Which rows there are, and what is printed of them.
+
+    Attributes:
+      module: of the configs, whose variants are the rows.
+      tables: title -> rows.
+      columns: protocol -> how many of its columns.
+      choices: all rows that can be trained.
+    """
+
+    module: str
+    tables: Mapping[str, tuple[str, ...]]
+    columns: Mapping[str, int]
+    choices: tuple[str, ...]
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys(itertools.chain(*self.tables.values())))
+
+    def headings(self) -> dict[str, tuple[str, protocols.Column]]:
+        """Heading -> protocol and column."""
+        return {
+            f"{column.heading}, {protocol}": (protocol, column)
+            for protocol, count in self.columns.items()
+            for column in protocols.PROTOCOLS[protocol].columns[:count]
+        }
+
+
+STEPS = tuple(plus.STEPS)
+PAPER = Study("ablation", TABLES, PAPER_COLUMNS, tuple(ablation.CHANGES))
+PLUS = Study(
+    "plus", {"From released to plus: one change more": STEPS}, PLUS_COLUMNS, STEPS
+)
+STUDIES = {"paper": PAPER, "plus": PLUS}
+PAGES = {"paper": "docs/ablations.md", "plus": "docs/ablations_plus.md"}
 
 
 class Row(NamedTuple):
@@ -101,8 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number, (name, inputs) in enumerate(wanted, start=1):
         console.rule(f"{number} of {len(wanted)}: {name}, {inputs}")
         train(name, inputs, options)
-    rows = [read(*row, options.workdir) for row in wanted]
-    text = f"{markdown(rows)}\n\n{circumstances(options)}"
+    study = STUDIES[options.table]
+    rows = [read(*row, options.workdir, study) for row in wanted]
+    text = f"{markdown(rows, study)}\n\n{circumstances(options)}"
     console.print(text, soft_wrap=True, highlight=False, markup=False)
     pages.fill(options.output, text)
     return 0
@@ -110,37 +147,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def train(name: str, inputs: str, options: argparse.Namespace) -> None:
     """Trains and evaluates one row in processes of their own, unless that is done."""
-    workdir = folder(options.workdir, name, inputs)
+    workdir, study = folder(options.workdir, name, inputs), STUDIES[options.table]
     command = [
         *(sys.executable, "-m", "pixel2mesh_jax.main"),
-        f"--config=configs/ablation.py:{name}{INPUTS[inputs]}",
+        f"--config=configs/{study.module}.py:{name}{INPUTS[inputs]}",
         f"--workdir={workdir}",
         f"--config.dataset={options.dataset}",
-        f"--config.data_dir={options.data_dir}",
         f"--config.num_steps={options.steps}",
         f"--config.seed={options.seed}",
-        f"--config.eval.protocol={','.join(PROTOCOLS)}",
+        f"--config.eval.protocol={','.join(study.columns)}",
         f"--config.eval.limit={options.limit}",
     ]
+    train_on, test_on = (
+        f"--config.data_dir={where}"
+        for where in (options.data_dir, options.test_dir or options.data_dir)
+    )
     if (workdir / "metrics.json").is_file():
         return
     interrupted = checkpoints.checkpoint_folder(workdir).exists()
     start = time.perf_counter()
-    subprocess.run([*command, "--mode=train"], check=True)
+    subprocess.run([*command, train_on, "--mode=train"], check=True)
     seconds = None if interrupted else time.perf_counter() - start
     write_atomically(workdir / SECONDS, json.dumps(seconds).encode())
-    subprocess.run([*command, "--mode=eval"], check=True)
+    subprocess.run([*command, test_on, "--mode=eval"], check=True)
 
 
-def read(name: str, inputs: str, workdir: pathlib.Path) -> Row:
+def read(name: str, inputs: str, workdir: pathlib.Path, study: Study = PAPER) -> Row:
     """The row of a run that was trained and evaluated."""
     run = folder(workdir, name, inputs)
     scores = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     return Row(
         name,
         inputs,
-        {name: scores["protocols"][name][MEAN] for name in PROTOCOLS},
-        {name: scores["baselines"][TEMPLATE][name][MEAN] for name in PROTOCOLS},
+        {name: scores["protocols"][name][MEAN] for name in study.columns},
+        {name: scores["baselines"][TEMPLATE][name][MEAN] for name in study.columns},
         count_parameters(run_folder.load_config(run)),
         json.loads((run / SECONDS).read_text(encoding="utf-8")),
         convergence(run),
@@ -166,11 +206,11 @@ def count_parameters(config) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(variables.params))
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[Row], study: Study = PAPER) -> str:
     """All tables of the rows that there are."""
-    head = ("", "inputs", *COLUMNS, "parameters", "seconds")
+    head = ("", "inputs", *study.headings(), "parameters", "seconds")
     parts = []
-    for title, names in TABLES.items():
+    for title, names in study.tables.items():
         shown = [row for name in names for row in rows if row.name == name]
         if not shown:
             continue
@@ -178,7 +218,7 @@ def markdown(rows: Sequence[Row]) -> str:
             [
                 row.name,
                 row.inputs,
-                *_texts(row.scores),
+                *_texts(row.scores, study),
                 f"{row.parameters:,}",
                 "–" if row.seconds is None else f"{row.seconds:.0f}",
             ]
@@ -186,25 +226,25 @@ def markdown(rows: Sequence[Row]) -> str:
         ]
         start = {row.name: row.template for row in shown}
         start = start.get("full", shown[0].template)
-        lines.append([TEMPLATE, "", *_texts(start), "", ""])
+        lines.append([TEMPLATE, "", *_texts(start, study), "", ""])
         parts += [f"### {title}", score_tables.markdown_table(head, lines)]
-    return "\n\n".join([*parts, f"### {CONVERGENCE}", _convergence_table(rows)])
+    return "\n\n".join([*parts, f"### {CONVERGENCE}", _convergence_table(rows, study)])
 
 
-def _convergence_table(rows):
+def _convergence_table(rows, study):
     head = ("", "inputs", *(f"part {i + 1} of {NUM_PARTS}" for i in range(NUM_PARTS)))
-    names = dict.fromkeys(itertools.chain(*TABLES.values()))
     lines = [
         [row.name, row.inputs, *(f"{value:.1f}" for value in row.convergence)]
-        for name in names
+        for name in study.rows
         for row in rows
         if row.name == name
     ]
     return score_tables.markdown_table(head, lines)
 
 
-def _texts(scores):
-    return [column.text(scores[protocol]) for protocol, column in COLUMNS.values()]
+def _texts(scores, study):
+    columns = study.headings().values()
+    return [column.text(scores[protocol]) for protocol, column in columns]
 
 
 def circumstances(options: argparse.Namespace) -> str:
@@ -214,7 +254,8 @@ def circumstances(options: argparse.Namespace) -> str:
     machine = f"{os.cpu_count()} cores" if device == "cpu" else device
     held_out = f"the first {options.limit}" if options.limit else "all"
     return (
-        f"`python -m benchmarks.ablations --dataset {options.dataset} --data_dir "
+        f"`python -m benchmarks.ablations --table {options.table} "
+        f"--dataset {options.dataset} --data_dir "
         f"{options.data_dir.name} --steps {options.steps} --limit {options.limit} "
         f"--seed {options.seed}`, "
         f"{time.strftime('%d %B %Y')}, {machine} ({platform.machine()}), "
@@ -225,26 +266,32 @@ def circumstances(options: argparse.Namespace) -> str:
 
 
 def _parse(arguments):
-    names = tuple(dict.fromkeys(sum(TABLES.values(), ())))
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.ablations", description=__doc__.splitlines()[0]
     )
+    parser.add_argument("--table", default="paper", choices=STUDIES)
     parser.add_argument("--dataset", default="procedural_shapes")
     parser.add_argument("--data_dir", type=pathlib.Path, default=pathlib.Path("data"))
+    parser.add_argument(
+        "--test_dir", type=pathlib.Path, help="of the test split, if it is elsewhere"
+    )
     parser.add_argument("--steps", type=int, default=400, help="of every row")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=int, default=0, help="test views; 0 for all")
-    parser.add_argument(
-        "--only", nargs="+", default=names, choices=ablation.CHANGES, metavar="ROW"
-    )
+    parser.add_argument("--only", nargs="+", metavar="ROW")
     parser.add_argument("--inputs", nargs="+", default=[*INPUTS], choices=INPUTS)
     parser.add_argument(
         "--workdir", type=pathlib.Path, default=pathlib.Path("runs/ablations")
     )
-    parser.add_argument(
-        "--output", type=pathlib.Path, default=pathlib.Path("docs/ablations.md")
-    )
-    return parser.parse_args(arguments)
+    parser.add_argument("--output", type=pathlib.Path)
+    options = parser.parse_args(arguments)
+    study = STUDIES[options.table]
+    options.only = options.only or study.rows
+    unknown = [name for name in options.only if name not in study.choices]
+    if unknown:
+        parser.error(f"--only {unknown[0]}: valid are {', '.join(study.choices)}")
+    options.output = options.output or pathlib.Path(PAGES[options.table])
+    return options
 
 
 if __name__ == "__main__":

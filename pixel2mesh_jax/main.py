@@ -97,6 +97,11 @@ flags.DEFINE_enum(
     "or the object upright, with the middle of its box in the origin.",
 )
 flags.DEFINE_enum("up", "y", finish.UPS, "reconstruct: up axis of --frame object.")
+flags.DEFINE_integer(
+    "refine",
+    0,
+    "reconstruct: steps that move the visible side onto the measured depth map.",
+)
 flags.DEFINE_integer("faces", 0, "reconstruct: at most so many triangles; 0 for all.")
 flags.DEFINE_integer("smooth", 0, "reconstruct: passes of a smoothing filter.")
 flags.DEFINE_enum(
@@ -250,6 +255,7 @@ def _reconstruct(config, workdir, console):
         stages=FLAGS.stages,
         wanted=finish.Finish(FLAGS.frame, FLAGS.faces, FLAGS.up, FLAGS.smooth),
         previews=FLAGS.preview,
+        refine=FLAGS.refine,
     )
 
 

@@ -166,7 +166,8 @@ def _truth(batch, row):
     view = None
     if batch.depth is not None and np.any(batch.depth[row]):
         view = np.asarray(batch.depth[row]), np.asarray(batch.intrinsics[row])
-    return named.truth(batch.points[row], batch.normals[row], solid, view)
+    colors = None if batch.colors is None else np.asarray(batch.colors[row])
+    return named.truth(batch.points[row], batch.normals[row], solid, view, colors)
 
 
 def _scores(mesh: HostMesh | None, true, protocols):
@@ -175,7 +176,10 @@ def _scores(mesh: HostMesh | None, true, protocols):
         return {name: {} for name in protocols}
     chosen = {name: named.PROTOCOLS[name] for name in protocols}
     return {
-        name: protocol.score(protocol.represent(mesh.vertices, mesh.faces), true)
+        name: protocol.score(
+            protocol.represent(mesh.vertices, mesh.faces)._replace(colors=mesh.colors),
+            true,
+        )
         for name, protocol in chosen.items()
     }
 

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.evaluation import crossings, hidden, metrics
+from pixel2mesh_jax.evaluation import crossings, depth_agreement, hidden, metrics
 from pixel2mesh_jax.geometry import surface, voxels
 
 Scores = dict[str, float]
@@ -48,12 +48,14 @@ class Prediction(NamedTuple):
       vertices: of the mesh.
       faces: of the mesh, counter-clockwise seen from outside.
       normals: unit normals at the points, if they are compared.
+      colors: sRGB in [0, 1] of the vertices, or None.
     """
 
     tree: cKDTree
     vertices: Vertices
     faces: Faces
     normals: Float[np.ndarray, "N 3"] | None = None
+    colors: Float[np.ndarray, "V 3"] | None = None
 
 
 class Solid(NamedTuple):
@@ -78,12 +80,14 @@ class Truth(NamedTuple):
       normals: normals there; the sign may be arbitrary.
       solid: what is known of its inside, or None.
       view: measured depth and intrinsics of the picture, or None.
+      colors: sRGB in [0, 1] of the points, or None.
     """
 
     tree: cKDTree
     normals: Float[np.ndarray, "P 3"]
     solid: Solid | None = None
     view: tuple[Float[np.ndarray, "H W"], Float[np.ndarray, "3 3"]] | None = None
+    colors: Float[np.ndarray, "P 3"] | None = None
 
 
 class Column(NamedTuple):
@@ -148,9 +152,11 @@ def truth(
     normals: Float[np.ndarray, "P 3"],
     solid: Solid | None = None,
     view: tuple[Float[np.ndarray, "H W"], Float[np.ndarray, "3 3"]] | None = None,
+    colors: Float[np.ndarray, "P 3"] | None = None,
 ) -> Truth:
     """A true shape of which points and normals are known, and perhaps more."""
-    return Truth(cKDTree(np.asarray(points, np.float64)), normals, solid, view)
+    tree = cKDTree(np.asarray(points, np.float64))
+    return Truth(tree, normals, solid, view, colors)
 
 
 def voxel_solid(
@@ -255,6 +261,33 @@ def _hidden(predicted: Prediction, true: Truth) -> Scores:
     return scores | {name: value for name, value in named.items() if value == value}
 
 
+def _visible(predicted: Prediction, true: Truth) -> Scores:
+    if true.view is None:
+        return {}
+    depth, intrinsics = true.view
+    seen = (depth > 0).astype(np.float32)
+    mesh = predicted.vertices, predicted.faces
+    found = depth_agreement.compare(*mesh, depth, seen, intrinsics)
+    scores = {"visible_iou": found.mask_iou}
+    if found.depth_error is not None:
+        scores["visible_error"] = found.depth_error
+    return scores
+
+
+def _colors(predicted: Prediction, true: Truth) -> Scores:
+    """Of every true point and the nearest vertex; and of those that nobody sees."""
+    if predicted.colors is None or true.colors is None:
+        return {}
+    nearest = predicted.tree.query(true.tree.data)[1]
+    apart = np.abs(predicted.colors[nearest] - true.colors).mean(axis=1)
+    scores = {"color_l1": float(apart.mean())}
+    if true.view is not None:
+        unseen = hidden.is_hidden(true.tree.data, *true.view)
+        if unseen.any():
+            scores["hidden_color_l1"] = float(apart[unseen].mean())
+    return scores
+
+
 def _emd(predicted: Prediction, true: Truth) -> Scores:
     points = true.tree.data
     few = len(points) < NUM_EMD_POINTS
@@ -337,6 +370,29 @@ PROTOCOLS: Mapping[str, Protocol] = {
             Column("self_intersection", "crossing faces %", 1e2, 3),
         ),
         {"hidden_recall": "depth", "hidden_precision": "depth"},
+    ),
+    "visible": Protocol(
+        "Depth map of the predicted mesh against the measured one: median absolute "
+        "difference over the pixels that both have, and overlap of the two outlines.",
+        _vertices,
+        _visible,
+        (
+            Column("visible_error", "visible mm", 1e3, 2),
+            Column("visible_iou", "outline IoU %", 1e2, 2, higher_is_better=True),
+        ),
+        {"visible_error": "depth", "visible_iou": "depth"},
+    ),
+    "colors": Protocol(
+        "Mean absolute difference of the colours (sRGB in [0, 1]) of the true points "
+        "and of the nearest predicted vertices; and of the true points that the "
+        "picture does not show.",
+        _vertices,
+        _colors,
+        (
+            Column("color_l1", "colour L1", 1.0, 3),
+            Column("hidden_color_l1", "hidden colour L1", 1.0, 3),
+        ),
+        {"color_l1": "colours", "hidden_color_l1": "colours and depth"},
     ),
     "emd": Protocol(
         f"Earth mover's distance of {NUM_EMD_POINTS} points of the predicted surface "

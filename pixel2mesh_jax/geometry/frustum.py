@@ -23,7 +23,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from pixel2mesh_jax.geometry import surface
 from pixel2mesh_jax.structures import Array
@@ -60,6 +60,8 @@ MIN_COSINE = 0.15
 FALLBACK_NEAR = 0.6
 # Least size of a volume, tangent: an empty mask gives a volume all the same.
 MIN_SIZE = 1e-3
+
+Scalar = float | np.floating | Float[Array, ""]
 
 
 class ViewVolume(NamedTuple):
@@ -113,14 +115,14 @@ def view_volume(
       intrinsics: pinhole matrix in pixels.
     """
     xp = depth.__array_namespace__()
-    low, high = _box(mask >= COVERED, intrinsics)
+    low, high = mask_box(mask >= COVERED, intrinsics)
     size = xp.maximum(MARGIN * xp.max(high - low, axis=-1), MIN_SIZE)
-    nearest, farthest = _visible_range(depth, mask)
+    nearest, farthest = visible_range(depth, mask)
     room = size * nearest
     near = nearest - ROOM * room
     visible = (farthest - nearest) / room
     ratio = xp.maximum(EXTENT_OF_VISIBLE * visible + EXTENT_ADDED, MIN_EXTENT)
-    seen = xp.any(_has_depth(depth, mask), axis=(-2, -1))
+    seen = xp.any(shows_depth(depth, mask), axis=(-2, -1))
     ratio = xp.where(seen, ratio, DEFAULT_EXTENT)
     return ViewVolume((low + high) / 2, size, near, ratio * size * near)
 
@@ -230,11 +232,11 @@ def look(
     focal = jnp.stack([intrinsics[0, 0], -intrinsics[1, 1]])
     uv = tangents.reshape(-1, 2) * focal[None] + intrinsics[None, :2, 2]
     cells, weights, inside = _corners(uv, mask.shape)
-    valid = (_has_depth(depth, mask).reshape(-1)[cells]) & inside
+    valid = (shows_depth(depth, mask).reshape(-1)[cells]) & inside
     colors = jnp.sum(rgb.reshape(-1, 3)[cells] * weights[..., None], axis=1)
     coverage = jnp.sum(mask.reshape(-1)[cells] * weights * inside, axis=1)
     edge = EDGE * thickness(volume, layers)
-    hit = _depth_of_corners(depth.reshape(-1)[cells], valid, weights, edge)
+    hit = depth_of_corners(depth.reshape(-1)[cells], valid, weights, edge)
     square = (resolution, resolution)
     hit, coverage = hit.reshape(square), coverage.reshape(square)
     coverage = jnp.where(hit > 0, jnp.maximum(coverage, COVERED), coverage)
@@ -290,7 +292,9 @@ def outline_distance(mask: Float[Array, "R R"], reach: int) -> Float[Array, "R R
     return jnp.where(mask >= COVERED, -inside, outside)
 
 
-def _box(covered, intrinsics):
+def mask_box(
+    covered: Bool[Array, "*batch H W"], intrinsics: Float[Array, "*batch 3 3"]
+) -> tuple[Float[Array, "*batch 2"], Float[Array, "*batch 2"]]:
     """Lowest and highest (x, y) of the covered pixels at z = -1."""
     xp = covered.__array_namespace__()
     spans = []
@@ -308,10 +312,12 @@ def _box(covered, intrinsics):
     return low.astype(intrinsics.dtype), high.astype(intrinsics.dtype)
 
 
-def _visible_range(depth, mask):
-    """Quantiles of the visible depths; a stand-in where there are none."""
+def visible_range(
+    depth: Float[Array, "*batch H W"], mask: Float[Array, "*batch H W"]
+) -> list[Float[Array, "*batch"]]:
+    """Quantiles of the visible depths, near and far; a stand-in without any."""
     xp = depth.__array_namespace__()
-    valid = _has_depth(depth, mask)
+    valid = shows_depth(depth, mask)
     count = xp.sum(valid, axis=(-2, -1))
     flat = xp.where(valid, depth, xp.inf).reshape(*depth.shape[:-2], -1)
     order = xp.sort(flat, axis=-1)
@@ -323,7 +329,10 @@ def _visible_range(depth, mask):
     return found
 
 
-def _has_depth(depth, mask):
+def shows_depth(
+    depth: Float[Array, "*batch H W"], mask: Float[Array, "*batch H W"]
+) -> Bool[Array, "*batch H W"]:
+    """Pixels whose depth belongs to the object."""
     return (depth > 0) & (mask >= MIN_COVERAGE)
 
 
@@ -341,8 +350,20 @@ def _corners(uv, shape):
     return places[..., 1] * shape[1] + places[..., 0], share.prod(axis=-1), inside
 
 
-def _depth_of_corners(depths, valid, weights, edge):
-    """Interpolated where four valid depths are one surface, else of the nearest."""
+def depth_of_corners(
+    depths: Float[Array, "N 4"],
+    valid: Bool[Array, "N 4"],
+    weights: Float[Array, "N 4"],
+    edge: Scalar | Float[Array, " N"],
+) -> Float[Array, " N"]:
+    """Interpolated where four valid depths are one surface, else of the nearest.
+
+    Args:
+      depths: of the four pixels around each position.
+      valid: which of them count; 0 where the nearest does not.
+      weights: bilinear.
+      edge: depths that differ by more are two surfaces.
+    """
     nearest = jnp.argmax(weights, axis=1)[:, None]
     chosen = jnp.take_along_axis(depths, nearest, axis=1)[:, 0]
     known = jnp.take_along_axis(valid, nearest, axis=1)[:, 0]
@@ -355,15 +376,29 @@ def _depth_of_corners(depths, valid, weights, edge):
 def _cosines(depth, tangents, edge):
     """|n . r| from the differences to the nearer of the neighbours along both axes."""
     rays = jnp.concatenate([tangents, -jnp.ones_like(depth)[..., None]], axis=-1)
-    points = rays * depth[..., None]
+    normal, known = depth_normals(rays * depth[..., None], depth, edge)
+    length = surface.safe_norm(normal)
+    cosine = jnp.abs(jnp.sum(normal * rays, axis=-1)) / jnp.maximum(length, 1e-12)
+    return jnp.where(known, jnp.maximum(cosine, MIN_COSINE), 1.0)
+
+
+def depth_normals(
+    points: Float[Array, "H W 3"], depth: Float[Array, "H W"], edge: Scalar
+) -> tuple[Float[Array, "H W 3"], Bool[Array, "H W"]]:
+    """Normals of a depth map, of any length, towards the camera; and where they are.
+
+    From the steps to the more similar of the neighbours along both axes.
+
+    Args:
+      points: of the pixels, camera frame.
+      depth: of the same, 0 = missing.
+      edge: steps in depth beyond this lead to another surface.
+    """
     (down, has_down), (right, has_right) = (
         _difference(points, depth, axis, edge) for axis in (0, 1)
     )
-    normal = jnp.cross(right, down)
-    length = surface.safe_norm(normal)
-    cosine = jnp.abs(jnp.sum(normal * rays, axis=-1)) / jnp.maximum(length, 1e-12)
-    known = has_down & has_right & (length > 0)
-    return jnp.where(known, jnp.maximum(cosine, MIN_COSINE), 1.0)
+    normal = jnp.cross(down, right)
+    return normal, has_down & has_right & (surface.safe_norm(normal) > 0)
 
 
 def _difference(points, depth, axis, edge):

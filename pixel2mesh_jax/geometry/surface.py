@@ -5,6 +5,8 @@ accept numpy and JAX arrays and return what they were given, unless they say oth
 Lengths are in the unit of the vertices (metres), in whatever frame these are in.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -93,14 +95,43 @@ def sample_points(
       The points and the unit normals of their faces.
     """
     vertices, faces = jnp.asarray(vertices), jnp.asarray(faces)
+    places = sample_places(key, vertices, faces, num_points)
+    points = at_places(vertices, faces, places)
+    return points, face_normals(vertices, faces)[places.face]
+
+
+class Places(NamedTuple):
+    """Places on a surface.
+
+    Attributes:
+      face: row of the faces.
+      weights: barycentric, of its three corners.
+    """
+
+    face: Int[Array, " N"]
+    weights: Float[Array, "3 N"]
+
+
+def sample_places(
+    key: Key[Array, ""],
+    vertices: Float[Array, "V 3"],
+    faces: Int[Array, "F 3"],
+    num_points: int,
+) -> Places:
+    """Draws places as `sample_points` does; without a gradient."""
     face_key, corner_key = jax.random.split(key)
     face = _draw_faces(face_key, face_areas(vertices, faces), num_points)
     u, v = jax.random.uniform(corner_key, (2, num_points), vertices.dtype)
     root = jnp.sqrt(u)
-    weights = jnp.stack([1 - root, root * (1 - v), root * v])
-    corners = jnp.stack(_corners(vertices, faces[face]))
-    points = jnp.sum(weights[..., None] * corners, axis=0)
-    return points, face_normals(vertices, faces)[face]
+    return Places(face, jnp.stack([1 - root, root * (1 - v), root * v]))
+
+
+def at_places(
+    values: Float[Array, "V C"], faces: Int[Array, "F 3"], places: Places
+) -> Float[jax.Array, "N C"]:
+    """Values of the vertices, such as positions or colours, linear on every face."""
+    corners = jnp.stack(_corners(values, faces[places.face]))
+    return jnp.sum(places.weights[..., None] * corners, axis=0)
 
 
 def draw_places(

@@ -1,4 +1,4 @@
-"""Colours of a mesh from the picture that shows it; numpy, on the host.
+"""Colours of a mesh from the picture that shows it; on the host.
 
 What the camera sees has the colour of its pixel, everything else that of the nearest
 vertex that is seen. On 50 test views the mean error of hidden colours was 0.18 so, and
@@ -6,12 +6,13 @@ vertex that is seen. On 50 test views the mean error of hidden colours was 0.18 
 may turn that round.
 """
 
+import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from pixel2mesh_jax.geometry import camera, frustum
+from pixel2mesh_jax.geometry import camera, frustum, rasterize
 from pixel2mesh_jax.geometry.frustum import ViewVolume
 from pixel2mesh_jax.geometry.isosurface import Surface
 
@@ -74,6 +75,35 @@ def picture_colors(
     known = share > 0
     color = np.where(known, found[:, :3] / np.where(known, share, 1), UNKNOWN)
     return np.clip(color, 0, 1)
+
+
+def seen_from_picture(
+    colors: Float[np.ndarray, "V 3"],
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    rgb: Float[np.ndarray, "H W 3"],
+    mask: Float[np.ndarray, "H W"],
+    intrinsics: Float[np.ndarray, "3 3"],
+) -> Float[np.ndarray, "V 3"]:
+    """Colours of a mesh with those of the picture where the picture shows it.
+
+    Args:
+      colors: sRGB of every vertex, for the sides that are not seen.
+      vertices: camera frame.
+      faces: rows of `vertices`.
+      rgb: colours in [0, 1], composited on white.
+      mask: object coverage in [0, 1].
+      intrinsics: pinhole matrix in pixels.
+    """
+    shown = np.asarray(_render(vertices, faces, intrinsics, mask.shape).face)
+    shown = shown[(shown >= 0) & (mask >= frustum.COVERED)]
+    seen = np.zeros(len(vertices), bool)
+    seen[faces[np.unique(shown)]] = True
+    picture = picture_colors(vertices, rgb, mask, intrinsics)
+    return np.where(seen[:, None], picture, colors).astype(np.float32)
+
+
+_render = jax.jit(rasterize.render_depth, static_argnums=3)
 
 
 def _front_layers(surface, depth, volume, count):

@@ -14,7 +14,7 @@ import numpy as np
 import trimesh
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import object_crop, surface
+from pixel2mesh_jax.geometry import anchoring, object_crop, surface
 from pixel2mesh_jax.io import captures, exif, units, views
 from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction
@@ -81,6 +81,7 @@ def predict(
     image_size: int,
     fit: str = "auto",
     estimate: Estimate | None = None,
+    refine: int = 0,
 ) -> Prediction:
     """Meshes of one capture.
 
@@ -91,6 +92,8 @@ def predict(
       image_size: pixels per side that the network expects.
       fit: one of `views.FITS`.
       estimate: says relative inverse depth where nothing was measured.
+      refine: steps that anchor the visible side of the last mesh to the measured
+        depth, see `geometry/anchoring.py`.
 
     Raises:
       InputError: the prediction is empty or not finite.
@@ -107,6 +110,8 @@ def predict(
         raise InputError(f"{name}: the prediction is empty, it has no surface")
     if not all(np.isfinite(mesh.vertices).all() for mesh in predicted):
         raise InputError(f"{name}: the prediction is not finite; is the run sound?")
+    if refine and metric:
+        predicted[-1] = _anchored(predicted[-1], batch, refine)
     seen = predicted[-1]
     if metric:
         predicted = _in_camera(predicted, fitted, batch, capture.orientation)
@@ -144,6 +149,14 @@ def warn_of_doubts(
     doubts = units.doubts(found.distance, found.size, capture.unit)
     if doubts is not None:
         logger.warning("%s: %s", name, doubts)
+
+
+def _anchored(mesh, batch, steps):
+    """A mesh whose visible side lies on the depth map of a batch of one."""
+    view = anchoring.View(batch.depth[0], batch.mask[0], batch.intrinsics[0])
+    return mesh._replace(
+        vertices=anchoring.anchor(mesh.vertices, mesh.faces, view, steps)
+    )
 
 
 def _in_camera(predicted, fitted, batch, orientation):

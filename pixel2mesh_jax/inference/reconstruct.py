@@ -99,6 +99,7 @@ def reconstruct(
     wanted: Finish = finish.AS_PREDICTED,
     previews: str = "png",
     model: str = "",
+    refine: int = 0,
     report: Callable[[str], None] = logger.info,
 ) -> list[Written]:
     """Writes `<output>/<name>.<format>` and what is beside it for every picture.
@@ -135,6 +136,8 @@ def reconstruct(
       previews: one of `PREVIEWS`: `<name>_preview.png`, `<name>.html`,
         `<name>.gif`, none.
       model: its name, for the summary.
+      refine: steps that anchor the visible side to the measured depth, after the
+        network; see `geometry/anchoring.py`.
       report: is told size and distance of every object, one line each.
 
     Returns:
@@ -147,6 +150,8 @@ def reconstruct(
     _check_choice("format", file_format, FORMATS)
     _check_choice("preview", previews, PREVIEWS)
     finish.check(wanted)
+    if refine < 0:
+        raise InputError(f"refine is {refine}; expected 0 or a number of steps")
     if depth is not None and "depth" not in inputs:
         logger.warning("The model sees colour only: depth just gives the metric scale.")
     if estimate is not None and "depth" not in inputs:
@@ -178,6 +183,7 @@ def reconstruct(
             image_size=image_size,
             fit=fit,
             estimate=estimate,
+            refine=refine,
         )
         found = finish.finish(found, wanted, capture)
         facts = summary(

@@ -1,31 +1,40 @@
 """Pixel2Mesh and its variants: an ellipsoid, deformed by three graph networks."""
 
+import functools
+from typing import Any
+
 import ml_collections
+import numpy as np
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import graph, pooling
+from pixel2mesh_jax.geometry import graph, pooling, topology, vertex_colors
 from pixel2mesh_jax.losses.pixel2mesh import (
     Pixel2MeshWeights,
     pixel2mesh,
     pixel2mesh_printed,
 )
+from pixel2mesh_jax.losses.pixel2mesh_plus import (
+    Pixel2MeshPlusWeights,
+    pixel2mesh_plus,
+)
 from pixel2mesh_jax.losses.reconstruction import reconstruction
 from pixel2mesh_jax.losses.stages import FourLossWeights
 from pixel2mesh_jax.methods import cascade
-from pixel2mesh_jax.methods.method import Method, check
+from pixel2mesh_jax.methods.method import Call, Method, check
 from pixel2mesh_jax.models import autoencoder
 from pixel2mesh_jax.models.pixel2mesh import (
     CHANNELS,
     COORDINATES,
+    PLACEMENTS,
     PREDICTIONS,
     Pixel2Mesh,
 )
+from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction
 
+SEEN_COLORS = ("network", "picture")
 DECODERS = ("none", "unet", "unet_relu")
-FAMILIES = {
-    "pixel2mesh": (Pixel2MeshWeights, cascade.drawless(pixel2mesh)),
-    "pixel2mesh_printed": (FourLossWeights, cascade.drawless(pixel2mesh_printed)),
-}
+PLUS = "pixel2mesh_plus"
+WEIGHTS = {"pixel2mesh": Pixel2MeshWeights, PLUS: Pixel2MeshPlusWeights}
 
 
 def defaults() -> ml_collections.ConfigDict:
@@ -43,23 +52,59 @@ def defaults() -> ml_collections.ConfigDict:
         "camera": "sample",  # or "FOCAL,CENTER", pixels, for all samples
         "decoder": "none",  # reconstructs the picture
         "vertex_colors": False,
+        "seen_colors": "network",  # or "picture", of vertices that it shows
+        "placement": "template",  # or "view": the template stands where the object is
+        "starts_still": False,  # the last layers start at 0
+        "sees_view": False,  # where vertices are relative to depth map and outline
+        "anchor": False,  # moves vertices along their rays to the depth map
         "rematerialize": False,  # True: less memory, more time, in training
     }
-    loss = {"family": "pixel2mesh", **Pixel2MeshWeights()._asdict()}
-    return cascade.defaults(model, loss)
+    return cascade.defaults(model, loss_defaults("pixel2mesh"))
+
+
+def loss_defaults(family: str) -> dict[str, Any]:
+    """The section `loss` of a config for a family that has defaults."""
+    return {"family": family, **WEIGHTS[family]()._asdict()}
 
 
 def make(config: ml_collections.ConfigDict) -> Method:
     """See `methods.make`."""
     cascade.check_model(config, defaults())
     _check_heads(config)
-    return cascade.make(
+    made = cascade.make(
         config,
         model=_make_network(config),
-        families=FAMILIES,
+        families=_families(config.model),
         phase=_phase,
         extra=_picture_terms,
     )
+    painted = config.model.seen_colors == "picture"
+    return made._replace(extract=extract_painted) if painted else made
+
+
+def extract_painted(call: Call, batch: Batch) -> list[Reconstruction]:
+    """As `cascade.extract`, the last mesh in the colours of the picture where seen."""
+    found = cascade.extract(call, batch)
+    return [_painted(one, batch, row) for row, one in enumerate(found)]
+
+
+def _painted(found, batch, row):
+    *stages, (vertices, faces, colors) = found.stages
+    picture = (batch.rgb, batch.mask, batch.intrinsics)
+    picture = (np.asarray(array[row]) for array in picture)
+    colors = vertex_colors.seen_from_picture(colors, vertices, faces, *picture)
+    return found._replace(stages=(*stages, HostMesh(vertices, faces, colors)))
+
+
+def _families(model):
+    """Losses by name. The pairs of faces are known here: the template is not traced."""
+    levels = cascade.make_template(model).levels
+    pairs = [topology.face_pairs(np.asarray(level.faces)) for level in levels]
+    return {
+        "pixel2mesh": (Pixel2MeshWeights, cascade.drawless(pixel2mesh)),
+        "pixel2mesh_printed": (FourLossWeights, cascade.drawless(pixel2mesh_printed)),
+        PLUS: (Pixel2MeshPlusWeights, functools.partial(pixel2mesh_plus, pairs=pairs)),
+    }
 
 
 def _make_network(config):
@@ -68,6 +113,7 @@ def _make_network(config):
     check("model.prediction", model.prediction, PREDICTIONS)
     check("model.coordinates", model.coordinates, COORDINATES)
     check("model.pooling", model.pooling, pooling.POOLINGS)
+    check("model.placement", model.placement, PLACEMENTS)
     return Pixel2Mesh(
         **cascade.network_arguments(config),
         hidden_features=model.hidden_features,
@@ -81,6 +127,10 @@ def _make_network(config):
         pooling=model.pooling,
         camera=parse_camera(model.camera),
         vertex_colors=model.vertex_colors,
+        placement=model.placement,
+        starts_still=model.starts_still,
+        sees_view=model.sees_view,
+        anchor=model.anchor,
         decoder=_make_decoder(config),
         rematerialize=model.rematerialize,
     )
@@ -108,6 +158,11 @@ def _check_heads(config):
     """A head without its loss stays random; a loss without its head has no effect."""
     model, loss = config.model, config.loss
     check("model.decoder", model.decoder, DECODERS)
+    check("model.seen_colors", model.seen_colors, SEEN_COLORS)
+    if model.seen_colors == "picture" and not model.vertex_colors:
+        raise InputError(
+            "model.seen_colors 'picture' has no effect without model.vertex_colors."
+        )
     decodes = model.decoder != "none"
     pairs = {
         ("model.vertex_colors", "loss.color"): (

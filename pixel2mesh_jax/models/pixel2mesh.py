@@ -15,13 +15,14 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import camera, depth, graph
-from pixel2mesh_jax.models import cascade, perceptual
+from pixel2mesh_jax.models import cascade, perceptual, view_features
 from pixel2mesh_jax.models.graph_layers import GraphConv, GraphResNet
 from pixel2mesh_jax.structures import Array, Batch, Outputs, Template
 
 PREDICTIONS = ("positions", "offsets")
 CHANNELS = {"rgb": 3, "depth": 1}  # of the inputs
 COORDINATES = ("every_stage", "first_stage")
+PLACEMENTS = ("template", "view")
 # Mean and standard deviation of ImageNet, RGB in [0, 1]; torchvision.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -50,6 +51,15 @@ class Pixel2Mesh(nn.Module):
       camera: focal length and both coordinates of the principal point, in pixels of the
         input image; None takes the camera of each sample.
       vertex_colors: whether every stage predicts three more numbers, sRGB colours.
+      placement: "template" (as released: it stands where it stands) or "view": it is
+        moved and scaled into the box of what is seen, `geometry/placement.py`, and
+        `origin` is the middle of that.
+      starts_still: whether the last layer of every stage starts at 0, so that an
+        untrained network of offsets leaves the template where it is.
+      sees_view: whether a stage is told where its vertices are with respect to the
+        outline and the depth map, `models/view_features.py`.
+      anchor: whether every stage predicts one more number, how far a vertex goes along
+        its ray to the surface that the depth map shows, see `view_features.anchored`.
       decoder: feature maps to a picture and its depth, for the autoencoder variants.
       rematerialize: see `graph_layers.block_stack`.
       dtype: of the computation; parameters, positions and losses are float32.
@@ -70,6 +80,10 @@ class Pixel2Mesh(nn.Module):
     pooling: str = "half_pixel"
     camera: tuple[float, float] | None = None
     vertex_colors: bool = False
+    placement: str = "template"
+    starts_still: bool = False
+    sees_view: bool = False
+    anchor: bool = False
     decoder: nn.Module | None = None
     rematerialize: bool = False
     dtype: DTypeLike = jnp.float32
@@ -82,14 +96,19 @@ class Pixel2Mesh(nn.Module):
         )
         maps = self.encoder(image.astype(self.dtype), train)
         intrinsics = self._intrinsics(batch)
-        origin = jnp.array(self.origin)[None, None]
-        vertices = cascade.start(template, len(image))
+        depth_map = batch.depth if "depth" in self.inputs else 0 * batch.mask
+        looked_at = depth_map, batch.mask, intrinsics
+        asked = self.sees_view or self.anchor
+        view = view_features.make_view(*looked_at) if asked else None
+        origin, vertices = self._start(template, looked_at)
         hidden, meshes = None, []
         for stage, (coarse, fine) in enumerate(cascade.stages(template)):
             sample = perceptual.sampler(
                 vertices, intrinsics, image.shape[1:3], self.pooling
             )
             seen = [perceptual.Unsampled(x, sample, len(vertices)) for x in maps]
+            if self.sees_view:
+                seen.append(view_features.features(vertices, coarse.faces, view))
             nodes = self._nodes(vertices - origin, seen, hidden)
             unpool = graph.unpooling(coarse, fine)
             rest = vertices if unpool is None else unpool(vertices)
@@ -108,10 +127,20 @@ class Pixel2Mesh(nn.Module):
             predicted = self._predict(level, hidden, last, name)
             base = origin if self.prediction == "positions" else rest
             vertices = base + predicted[..., :3]
-            colors = jax.nn.sigmoid(predicted[..., 3:]) if self.vertex_colors else None
+            if self.anchor:
+                vertices = view_features.anchored(vertices, predicted[..., -1], view)
+            painted = jax.nn.sigmoid(predicted[..., 3:6])
+            colors = painted if self.vertex_colors else None
             meshes.append(cascade.stage_mesh(vertices, rest, fine, colors))
         pictures = {} if self.decoder is None else self._decode(maps)
         return Outputs(meshes=tuple(meshes), **pictures)
+
+    def _start(self, template, looked_at):
+        """Where coordinates begin, (1, B or 1, 3), and the first vertices."""
+        if self.placement == "view":
+            return view_features.placed(template.vertices, *looked_at)
+        origin = jnp.array(self.origin)[None, None]
+        return origin, cascade.start(template, len(looked_at[0]))
 
     def _intrinsics(self, batch):
         if self.camera is None:
@@ -139,16 +168,20 @@ class Pixel2Mesh(nn.Module):
         return fields
 
     def _predict(self, level, hidden, last, name):
-        """Positions or offsets, and colours if asked for: (V, B, 3 or 6) float32."""
+        """Positions or offsets, then colours and anchor if asked for: (V, B, 3 to 7).
+
+        In float32.
+        """
         if last and self.last_features > 0:
             conv = GraphConv(
                 self.last_features, self.operator, self.dtype, name=f"{name}_last"
             )
             hidden = nn.relu(conv(level, hidden).nodes)
         conv = GraphConv(
-            6 if self.vertex_colors else 3,
+            3 + 3 * self.vertex_colors + self.anchor,
             self.operator,
             jnp.float32,  # bfloat16 would snap the vertices to steps of 2 mm
+            nn.initializers.zeros if self.starts_still else None,
             name=f"{name}_out",
         )
         return conv(level, hidden.astype(jnp.float32)).nodes

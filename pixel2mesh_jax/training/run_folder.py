@@ -55,6 +55,16 @@ FREE_IN_TRAINING = (
 )
 # Settings that came later, with what runs do that are older.
 ADDED = {**numerics.DEFAULTS, "optimizer.groups": ()}
+# The same for the settings of one method.
+ADDED_TO = {
+    "pixel2mesh": {
+        "model.seen_colors": "network",
+        "model.placement": "template",
+        "model.starts_still": False,
+        "model.sees_view": False,
+        "model.anchor": False,
+    }
+}
 # Schedules of the learning rate that do not depend on the length of the run.
 ENDLESS_SCHEDULES = ("constant", "steps")
 
@@ -101,10 +111,19 @@ def load_config(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
             f"{path} does not say the method of the run; it was made by another "
             "version of the program. Train again."
         )
+    _add_later_settings(settings)
     try:
         return ml_collections.ConfigDict(settings)
     except (TypeError, ValueError) as error:  # a name with a dot, or of another type
         raise InputError(f"{path} is not a config of ours: {error}") from None
+
+
+def _add_later_settings(settings):
+    """What the method of an older run does without being told."""
+    for name, value in ADDED_TO.get(settings["method"], {}).items():
+        section, key = name.split(".")
+        if isinstance(settings.get(section), dict):
+            settings[section].setdefault(key, value)
 
 
 def use_config(

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks import ablations, pages
-from configs import ablation
+from configs import ablation, plus
 from pixel2mesh_jax.training import run_folder, scalars
 
 SCORES = {"chamfer": 1.5e-3, "f_score_1e-4": 0.25, "f_score_2e-4": 0.5}
@@ -19,7 +19,7 @@ def finish(workdir, name, inputs, seconds=61.2):
     run.mkdir(parents=True)
     run_folder.save_config(run, ablation.get_config(variant))
     own, template = (
-        {name: {ablations.MEAN: scores} for name in ablations.PROTOCOLS}
+        {name: {ablations.MEAN: scores} for name in ablations.PAPER.columns}
         for scores in (SCORES, TEMPLATE)
     )
     metrics = {"protocols": own, "baselines": {ablations.TEMPLATE: template}}
@@ -83,6 +83,29 @@ def test_unfinished_rows_are_trained_and_evaluated(tmp_path, monkeypatch):
     options = ablations._parse(["--workdir", str(tmp_path), "--steps", "7"])
     ablations.train("no_edge", "RGB-D", options)
     assert [command[-1] for command in commands] == ["--mode=train", "--mode=eval"]
+    assert [command[-2] for command in commands] == ["--config.data_dir=data"] * 2
     assert "--config=configs/ablation.py:no_edge,rgbd" in commands[0]
     assert "--config.num_steps=7" in commands[0]
     assert (tmp_path / "no_edge_rgbd" / ablations.SECONDS).is_file()
+
+
+def test_the_plus_table_trains_its_own_rows_and_tests_on_other_data(
+    tmp_path, monkeypatch
+):
+    commands = []
+    monkeypatch.setattr(
+        ablations.subprocess, "run", lambda command, check: commands.append(command)
+    )
+    arguments = ["--table", "plus", "--workdir", str(tmp_path), "--test_dir", "test"]
+    options = ablations._parse(arguments)
+    assert options.only == tuple(plus.STEPS)
+    ablations.train("placed", "RGB-D", options)
+    assert "--config=configs/plus.py:placed,rgbd" in commands[0]
+    assert "--config.eval.protocol=surface,mesh_rcnn,hidden,visible" in commands[0]
+    where = [command[-2] for command in commands]
+    assert where == ["--config.data_dir=data", "--config.data_dir=test"]
+
+
+def test_a_row_of_the_other_table_is_refused():
+    with pytest.raises(SystemExit):
+        ablations._parse(["--table", "plus", "--only", "no_edge"])

@@ -8,6 +8,7 @@ from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.evaluation import metrics, protocols
 from pixel2mesh_jax.evaluation.protocols import PROTOCOLS
 from pixel2mesh_jax.geometry import camera
+from pixel2mesh_jax.rendering import raycast
 
 BOX = trimesh.creation.box((1.0, 1.0, 1.0))
 
@@ -173,3 +174,36 @@ def test_pixel2mesh_protocol_matches_the_evaluator_of_noahcao(data_dir):
         actual.append([scores[column.score] for column in protocol.columns])
     expected = recorded["p2m/per_sample_cd_f1tau_f12tau"]
     np.testing.assert_allclose(actual, expected, rtol=1e-6)
+
+
+def test_visible_is_the_depth_of_the_mesh_against_that_of_the_picture():
+    """A box seen from the front, and the same 3 mm farther away."""
+    intrinsics = camera.r2n2_intrinsics(24)
+    box = trimesh.creation.box((0.3, 0.3, 0.2))
+    box.apply_translation([0, 0, -0.8])
+    depth = raycast.cast(*arrays(box), intrinsics, (24, 24)).depth
+    true = truth_of(box)._replace(view=(depth, intrinsics))
+    assert score("visible", box, true) == pytest.approx(
+        {"visible_error": 0, "visible_iou": 1}, abs=1e-6
+    )
+    box.apply_translation([0, 0, -0.003])
+    found = score("visible", box, true)
+    np.testing.assert_allclose(found["visible_error"], 0.003, rtol=1e-3)
+    assert 0.7 < found["visible_iou"] <= 1
+    assert score("visible", box, truth_of(box)) == {}
+
+
+def test_colors_are_those_of_the_nearest_vertices():
+    mesh = BOX.subdivide().subdivide()
+    true = truth_of(mesh)
+    paint = lambda points: np.where(points[:, :1] > 0, 1.0, [[0.2, 0.4, 0.6]])  # noqa: E731
+    painted = PROTOCOLS["colors"].represent(*arrays(mesh))
+    right = painted._replace(colors=paint(mesh.vertices))
+    true = true._replace(colors=paint(np.asarray(true.tree.data)))
+    found = PROTOCOLS["colors"].score(right, true)
+    assert found["color_l1"] < 0.06  # near the border between the two
+    grey = painted._replace(colors=np.full((len(mesh.vertices), 3), 0.5))
+    found = PROTOCOLS["colors"].score(grey, true)
+    expected = np.abs(true.colors - 0.5).mean()
+    np.testing.assert_allclose(found["color_l1"], expected, rtol=1e-6)
+    assert PROTOCOLS["colors"].score(painted, true) == {}

@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from pixel2mesh_jax.geometry import camera, frustum, isosurface, vertex_colors
+from pixel2mesh_jax.geometry import (
+    camera,
+    frustum,
+    isosurface,
+    templates,
+    vertex_colors,
+)
 from tests.views_of_solids import CENTER, SOLIDS, see
 
 R = 32
@@ -50,3 +56,19 @@ def test_white_around_the_object_does_not_bleed_in():
     _, colors = colored_sphere(view, rays_of(view))
     # Between the two colours of the halves, but not towards white.
     assert colors.sum(axis=1).max() < max(LEFT.sum(), RIGHT.sum()) + 0.05
+
+
+def test_what_a_mesh_shows_is_painted_by_the_picture_and_the_rest_is_not():
+    view = see(SOLIDS["sphere"])
+    ball = templates.icosphere(3, 1, 0.2, tuple(CENTER))
+    rgb = np.where(view.mask[..., None] > 0, LEFT, 1.0).astype(np.float32)
+    guessed = np.tile(np.float32(RIGHT), (len(ball.vertices), 1))
+    faces = np.asarray(ball.levels[0].faces)
+    colors = vertex_colors.seen_from_picture(
+        guessed, ball.vertices, faces, rgb, view.mask, view.intrinsics
+    )
+    towards = (ball.vertices - CENTER) @ -CENTER
+    towards = towards / 0.2 / np.linalg.norm(CENTER)
+    front = colors[towards > 0.5]
+    np.testing.assert_allclose(front, np.tile(LEFT, (len(front), 1)), atol=1e-2)
+    np.testing.assert_array_equal(colors[towards < 0], guessed[towards < 0])

@@ -52,6 +52,10 @@ HOUSE = {
         },
     ),
     "pixel2mesh": ("rgbd", {**SMALL_CASCADE, "last_features": 8, "num_blocks": 1}),
+    "pixel2mesh_plus": (
+        "rgbd_plus",
+        {**SMALL_CASCADE, "last_features": 8, "num_blocks": 1},
+    ),
     "pixel2mesh2": (
         "rgb_resnet18",
         {**SMALL_CASCADE, "num_blocks": 1, "scales": (3,)},
@@ -61,8 +65,9 @@ HOUSE = {
         {**SMALL_CASCADE, "num_blocks": 1, "encoder": "resnet18"},
     ),
 }
-# What frustum_mesh does, frustum and mesh_rcnn do as well; it compiles for minutes.
-SLOW = ("frustum_mesh",)
+# What frustum_mesh does, frustum and mesh_rcnn do as well, and what pixel2mesh_plus
+# does, pixel2mesh; they compile for minutes.
+SLOW = ("frustum_mesh", "pixel2mesh_plus")
 NAMES = [
     pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
     for name in (*HOUSE, *TOYS)

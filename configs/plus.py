@@ -1,0 +1,74 @@
+r"""Pixel2Mesh from the released one to `rgbd_plus.py`: a name, with all before it.
+
+    name         what is new
+    released     nothing: the network and the losses of the release
+    placed       the template stands in the box of what is seen
+    still        the last layers start at 0: training begins with that template
+    told         vertices are told where they are relative to depth map and outline
+    anchored     vertices can go along their rays to the depth map
+    oriented     nearest neighbours look the same way; normals of nearest neighbours
+    sampled      points of the surface instead of vertices, from the second stage on
+    carved       nothing before the depth map and beside the outline
+    scheduled    edges and Laplacian strong at first and falling, smooth neighbours
+    colored      colours of the vertices
+
+    python -m pixel2mesh_jax.main --config configs/plus.py:sampled,rgbd --workdir runs/x
+
+Small networks, see `common.tiny`, in colour; with `rgbd` in colour and depth.
+`python -m benchmarks.ablations --table plus` runs all rows.
+"""
+
+from configs import common
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.methods import pixel2mesh
+
+# Name -> setting -> value; of the losses those of `pixel2mesh.PLUS` from `NEW_LOSS` on.
+STEPS = {
+    "released": {},
+    "placed": {"model.placement": "view"},
+    "still": {"model.starts_still": True},
+    "told": {"model.sees_view": True},
+    "anchored": {"model.anchor": True},
+    "oriented": {"loss.orientation": 0.05},
+    "sampled": {"loss.num_samples": 2000},
+    "carved": {
+        "loss.free_space": 1000.0,
+        "loss.silhouette": 1000.0,
+        "loss.coverage": 300.0,
+    },
+    "scheduled": {
+        "loss.edge_stages": (2.0, 1.0, 0.5),
+        "loss.laplacian_stages": (0.3, 1.0, 0.5),
+        "loss.smooth": 0.1,
+    },
+    "colored": {
+        "model.vertex_colors": True,
+        "model.seen_colors": "picture",
+        "loss.color": 1.0,
+    },
+}
+NEW_LOSS = "oriented"  # from here on
+
+
+def get_config(variant="colored"):
+    """Settings of the experiment; variants: a name above, and `rgbd`."""
+    names = [name.strip() for name in (variant or "colored").split(",")]
+    rows = [name for name in names if name != "rgbd"] or ["colored"]
+    if len(rows) > 1 or rows[0] not in STEPS:
+        raise InputError(
+            f"Unknown row {','.join(rows)!r}. Valid choices: one of "
+            f"{', '.join(STEPS)}, and rgbd."
+        )
+    inputs = ("rgb", "depth") if "rgbd" in names else ("rgb",)
+    return improved(common.tiny(common.pixel2mesh(inputs)), rows[0])
+
+
+def improved(config, last="colored"):
+    """Everything up to a row, on top of a config of the released network."""
+    names = list(STEPS)
+    chosen = names[: names.index(last) + 1]
+    if NEW_LOSS in chosen:
+        config.loss = pixel2mesh.loss_defaults(pixel2mesh.PLUS)
+    for name in chosen:
+        config.update_from_flattened_dict(STEPS[name])
+    return config

@@ -1,0 +1,13 @@
+r"""Pixel2Mesh from colour alone, with all of `configs/plus.py`.
+
+python -m data_pipelines.build procedural_shapes --data_dir data
+python -m pixel2mesh_jax.main --config configs/rgb_plus.py:tiny --workdir runs/plus
+"""
+
+from configs import common, plus
+
+
+def get_config(variant=""):
+    """Settings of the experiment; variants: tiny."""
+    config = common.variant(common.pixel2mesh(inputs=("rgb",)), variant)
+    return plus.improved(config)
