@@ -133,6 +133,7 @@ class Model:
         up: str = "y",
         faces: int = 0,
         smooth: int = 0,
+        refine: int = 0,
     ) -> Result | list[Result]:
         """One picture to one result; a list of pictures to a list of results.
 
@@ -162,6 +163,7 @@ class Model:
           up: axis that points up in the frame of the object, "y" or "z".
           faces: at most so many triangles, 0 for all.
           smooth: passes of a smoothing filter.
+          refine: steps that move the visible side onto the measured depth map.
 
         For a list of pictures, `depth`, `intrinsics` and `mask` are lists as long, or
         None; one camera serves all.
@@ -173,6 +175,7 @@ class Model:
         finish.check(wanted)
         options = {
             "wanted": wanted,
+            "refine": refine,
             "depth_unit": units.parse_choice(str(depth_unit or "")),
             "depth_camera": depth_cameras.depth_camera(
                 _camera(depth_intrinsics, None), depth_to_color
@@ -203,6 +206,7 @@ class Model:
         number,
         *,
         wanted,
+        refine,
         depth_unit,
         depth_camera,
         label,
@@ -225,7 +229,8 @@ class Model:
             depth_camera,
         )
         size = self.config.image_size
-        found = predict(self._run.extract, capture, name, image_size=size, fit=fit)
+        extract = self._run.extract
+        found = predict(extract, capture, name, image_size=size, fit=fit, refine=refine)
         warn_of_doubts(found, capture, name, "Give the intrinsics.")
         found = finish.finish(found, wanted, capture)
         return Result(found, time.perf_counter() - started)
