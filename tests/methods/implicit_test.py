@@ -121,8 +121,8 @@ def test_a_photo_has_no_true_distances():
 
 
 def solid_batch(config):
-    """A view of each solid with its stored distances, and points: half of them near."""
-    rng, rows = np.random.default_rng(0), []
+    """A view of each solid with its stored distances."""
+    rows = []
     for name in SOLIDS:
         view = see(SOLIDS[name])
         volume = frustum.view_volume(view.depth, view.mask, view.intrinsics)
@@ -130,11 +130,6 @@ def solid_batch(config):
         side = config.model.volume
         cells = frustum.cell_points(volume, side, side).astype(np.float64)
         cell = float(frustum.thickness(volume, side))
-        queries = CENTER + rng.uniform(-0.32, 0.32, (20_000, 3))
-        near = np.abs(view.distance(queries)) < 0.03
-        half = config.model.num_queries // 2
-        queries = np.concatenate([queries[near][:half], queries[~near][:half]])
-        queries = queries.astype(np.float32)
         rows.append(
             {
                 "rgb": np.ones((SIZE, SIZE, 3), np.float32),
@@ -143,13 +138,21 @@ def solid_batch(config):
                 "intrinsics": view.intrinsics,
                 "placement": frustum.pack(volume).astype(np.float32),
                 "distances": encode(view.distance(cells) / cell),
-                "query_points": queries,
-                "query_distances": view.distance(queries).astype(np.float32),
-                "query_colors": np.full_like(queries, 0.5),
             }
         )
     columns = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     return make_batch(0, len(rows))._replace(**columns)
+
+
+def with_queries(batch, count, rng):
+    """The batch with new points around the solids: fixed ones would be memorised."""
+    points = CENTER + rng.uniform(-0.32, 0.32, (len(batch.weight), count, 3))
+    distances = [f(p) for f, p in zip(SOLIDS.values(), points, strict=True)]
+    return batch._replace(
+        query_points=points.astype(np.float32),
+        query_distances=np.stack(distances).astype(np.float32),
+        query_colors=np.full(points.shape, 0.5, np.float32),
+    )
 
 
 def one_device():
@@ -176,9 +179,10 @@ def trained_on_solids():
     shardings = one_device()
     state = states.init_state(method, tx, (), 0)
     state = jax.device_put(state, shardings.replicated)
-    there = sharding.put_batch(batch, shardings)
     step = loop.compile_steps(config, method, tx, shardings)(1)
+    rng, count = np.random.default_rng(0), config.model.num_queries
     for _ in range(config.num_steps):
+        there = sharding.put_batch(with_queries(batch, count, rng), shardings)
         state, _ = step(state, there, ())
     return method, jax.device_get(state), batch
 
