@@ -13,8 +13,9 @@ r"""Pixel2Mesh from the released one to `rgbd_plus.py`: a name, with all before 
     scheduled    edges and Laplacian strong at first and falling, smooth neighbours
     rendered     the depth map of the mesh against the measured one
 
-The rows behind `colored` were tried and are not part of plus: at 400 steps they made it
-worse, see `docs/ablations_plus.md`.
+The rows behind `colored` are not part of plus. `oriented` to `scheduled` together made
+it worse at 400 steps, without `oriented` they folded the mesh; `rendered` has not been
+trained yet. See `docs/ablations_plus.md`.
 
     python -m pixel2mesh_jax.main --config configs/plus.py:sampled,rgbd --workdir runs/x
 
@@ -52,7 +53,7 @@ STEPS = {
     },
     "rendered": {"loss.rendered_metric": 50.0},
 }
-PLUS = "colored"  # what is worth having
+PLUS = "colored"  # the last row that is worth having
 NEW_LOSS = "oriented"  # from here on
 
 
