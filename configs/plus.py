@@ -6,16 +6,16 @@ r"""Pixel2Mesh from the released one to `rgbd_plus.py`: a name, with all before 
     still        the last layers start at 0: training begins with that template
     told         vertices are told where they are relative to depth map and outline
     anchored     vertices can go along their rays to the depth map
-    colored      colours of the vertices: this is plus
-    oriented     nearest neighbours look the same way; normals of nearest neighbours
+    colored      colours of the vertices
+    smooth       neighbouring faces look the same way, the outline is filled: plus
     sampled      points of the surface instead of vertices, from the second stage on
     carved       nothing before the depth map and beside the outline
-    scheduled    edges and Laplacian strong at first and falling, smooth neighbours
+    scheduled    edges and Laplacian strong at first and falling
+    oriented     nearest neighbours look the same way; normals of nearest neighbours
     rendered     the depth map of the mesh against the measured one
 
-The rows behind `colored` are not part of plus. `oriented` to `scheduled` together made
-it worse at 400 steps, without `oriented` they folded the mesh; `rendered` has not been
-trained yet. See `docs/ablations_plus.md`.
+The rows behind `smooth` are not part of plus: much of them folded the mesh, `oriented`
+made all worse, `rendered` has not been trained yet. See `docs/ablations_plus.md`.
 
     python -m pixel2mesh_jax.main --config configs/plus.py:sampled,rgbd --workdir runs/x
 
@@ -39,22 +39,18 @@ STEPS = {
         "model.seen_colors": "picture",
         "loss.color": 1.0,
     },
-    "oriented": {"loss.orientation": 0.05},
+    "smooth": {"loss.normal": 0.0, "loss.smooth": 3.0, "loss.coverage": 300.0},
     "sampled": {"loss.num_samples": 2000},
-    "carved": {
-        "loss.free_space": 1000.0,
-        "loss.silhouette": 1000.0,
-        "loss.coverage": 300.0,
-    },
+    "carved": {"loss.free_space": 1000.0, "loss.silhouette": 1000.0},
     "scheduled": {
         "loss.edge_stages": (2.0, 1.0, 0.5),
         "loss.laplacian_stages": (0.3, 1.0, 0.5),
-        "loss.smooth": 0.1,
     },
+    "oriented": {"loss.orientation": 0.05, "loss.normal": 0.5},
     "rendered": {"loss.rendered_metric": 50.0},
 }
-PLUS = "colored"  # the last row that is worth having
-NEW_LOSS = "oriented"  # from here on
+PLUS = "smooth"  # the last row that is worth having
+NEW_LOSS = "smooth"  # from here on
 
 
 def get_config(variant=PLUS):
