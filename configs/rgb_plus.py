@@ -1,7 +1,9 @@
-r"""Pixel2Mesh from colour alone, with all of `configs/plus.py`.
+r"""Pixel2Mesh from colour alone, with `configs/plus.py` up to `smooth`.
 
-python -m data_pipelines.build procedural_shapes --data_dir data
-python -m pixel2mesh_jax.main --config configs/rgb_plus.py:tiny --workdir runs/plus
+    python -m data_pipelines.build procedural_shapes --data_dir data
+    python -m pixel2mesh_jax.main --config configs/rgb_plus.py:tiny --workdir runs/plus
+
+Without depth nothing anchors a vertex, and the template follows the outline.
 """
 
 from configs import common, plus

@@ -13,6 +13,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from pixel2mesh_jax.geometry import camera, frustum, rasterize
+from pixel2mesh_jax.geometry import surface as surfaces
 from pixel2mesh_jax.geometry.frustum import ViewVolume
 from pixel2mesh_jax.geometry.isosurface import Surface
 
@@ -21,6 +22,8 @@ SEEN = 1.5
 # Rays around a vertex among which the measured depth is looked for: at the outline the
 # nearest ray may miss.
 NEIGHBORS = 3
+# Share of its depth that a vertex may lie behind what the picture shows of its mesh.
+TOLERANCE = 1e-3
 # Of a vertex that no pixel of the object shows.
 UNKNOWN = 0.5
 
@@ -95,12 +98,23 @@ def seen_from_picture(
       mask: object coverage in [0, 1].
       intrinsics: pinhole matrix in pixels.
     """
-    shown = np.asarray(_render(vertices, faces, intrinsics, mask.shape).face)
-    shown = shown[(shown >= 0) & (mask >= frustum.COVERED)]
-    seen = np.zeros(len(vertices), bool)
-    seen[faces[np.unique(shown)]] = True
+    seen = _faces_camera(vertices, faces)
+    front = np.asarray(_render(vertices, faces, intrinsics, mask.shape).depth)
+    # Many vertices may lie between two pixels: those around have to do.
+    front = ndimage.maximum_filter(front, NEIGHBORS, mode="nearest")
+    column, row = np.round(camera.project(vertices, intrinsics)).astype(int).T
+    row, column = (
+        np.clip(at, 0, size - 1)
+        for at, size in zip((row, column), mask.shape, strict=True)
+    )
+    seen &= -vertices[:, 2] <= front[row, column] * (1 + TOLERANCE)
     picture = picture_colors(vertices, rgb, mask, intrinsics)
     return np.where(seen[:, None], picture, colors).astype(np.float32)
+
+
+def _faces_camera(vertices, faces):
+    normals = np.asarray(surfaces.vertex_normals(vertices, faces))
+    return np.einsum("ni,ni->n", normals, vertices) < 0
 
 
 _render = jax.jit(rasterize.render_depth, static_argnums=3)

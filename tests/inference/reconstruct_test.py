@@ -548,3 +548,22 @@ def test_real_captures_come_back_to_their_place(tmp_path, data_dir):
         )
         assert np.linalg.norm(predicted.bounds.mean(0) - true.bounds.mean(0)) < 0.025
         assert predicted.scale == pytest.approx(true.scale, rel=0.35)
+
+
+def test_refined_the_visible_side_lies_on_the_depth_map(tmp_path):
+    """A flat depth map, and an ellipsoid in front of it."""
+    picture = save_picture(tmp_path / "plate.png")
+    depth = save_depth(tmp_path / "plate_depth.png", 0.72)
+    options = {
+        "depth": depth,
+        "intrinsics": "52.5,52.5,23.5,23.5",
+        "inputs": ("rgb", "depth"),
+    }
+    errors = []
+    for steps in (0, 25):
+        [result] = run(picture, tmp_path / str(steps), refine=steps, **options)
+        assert result.watertight
+        errors.append(abs(visible_depth(result, 52.5, 48) - 0.72))
+    assert errors[1] < errors[0] / 3
+    with pytest.raises(InputError, match="refine is -1; expected 0 or a number"):
+        run(picture, tmp_path / "bad", refine=-1, **options)
