@@ -2,10 +2,10 @@ r"""Pixel2Mesh from the released one to `rgbd_plus.py`: a name, with all before 
 
     name         what is new
     released     nothing: the network and the losses of the release
-    placed       the template stands in the box of what is seen
+    placed       with depth: the template stands in the box of what is seen
     still        the last layers start at 0: training begins with that template
     told         vertices are told where they are relative to depth map and outline
-    anchored     vertices can go along their rays to the depth map
+    anchored     with depth: vertices can go along their rays to the depth map
     colored      colours of the vertices
     smooth       neighbouring faces look the same way, the outline is filled: plus
     sampled      points of the surface instead of vertices, from the second stage on
@@ -51,6 +51,9 @@ STEPS = {
 }
 PLUS = "smooth"  # the last row that is worth having
 NEW_LOSS = "smooth"  # from here on
+# Without depth there is nothing to be anchored to, and a template placed by its outline
+# made it worse: the network is no longer told how far away it is.
+DEPTH_ONLY = ("placed", "anchored")
 
 
 def get_config(variant=PLUS):
@@ -73,5 +76,7 @@ def improved(config, last=PLUS):
     if NEW_LOSS in chosen:
         config.loss = pixel2mesh.loss_defaults(pixel2mesh.PLUS)
     for name in chosen:
+        if name in DEPTH_ONLY and "depth" not in config.inputs:
+            continue
         config.update_from_flattened_dict(STEPS[name])
     return config

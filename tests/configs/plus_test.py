@@ -43,7 +43,7 @@ def test_an_unknown_row_is_refused():
 
 
 def test_options_of_plus_change_no_parameter_of_the_released_network():
-    """But the placement needs none, and the others are rows of the first layers."""
+    """What vertices are told are more rows of the first layers, and nothing else."""
 
     def shapes(row):
         method = methods.make(plus.get_config(row))
