@@ -165,7 +165,8 @@ def test_every_protocol_scores_predictions_and_template():
     result = run(batches, protocols=tuple(PROTOCOLS))
     for scores in (result["protocols"], result["baselines"]["template"]):
         assert list(scores) == list(PROTOCOLS)
-        assert all(row["mean_over_samples"] for row in scores.values())
+        empty = [name for name, row in scores.items() if not row["mean_over_samples"]]
+        assert empty == ["colors"]  # these meshes have none
 
 
 def test_a_diverged_model_is_reported():
