@@ -166,7 +166,7 @@ def test_every_protocol_scores_predictions_and_template():
     for scores in (result["protocols"], result["baselines"]["template"]):
         assert list(scores) == list(PROTOCOLS)
         empty = [name for name, row in scores.items() if not row["mean_over_samples"]]
-        assert empty == ["colors"]  # these meshes have none
+        assert empty == ["visible", "colors"]  # no depth, no colours are there
 
 
 def test_a_diverged_model_is_reported():
