@@ -3,7 +3,6 @@
 import itertools
 import json
 import pathlib
-import resource
 
 import jax
 import jax.numpy as jnp
@@ -202,7 +201,7 @@ def test_schedules_warm_up_and_decay(schedule, at_start, at_end):
 
 def test_unknown_names_list_the_valid_ones():
     config = make_config(optimizer={"schedule": "linear"})
-    with pytest.raises(InputError, match="Valid choices: constant, cosine, steps"):
+    with pytest.raises(InputError, match=r"Valid choices: constant, cosine, .*steps"):
         make_optimizer(config)
 
 
@@ -214,18 +213,3 @@ def test_a_second_training_in_the_same_folder_is_refused(tmp_path):
     ):
         run(workdir, make_config())
     assert not workdir.exists()
-
-
-def test_a_disk_that_takes_no_more_is_named_and_what_was_saved_is_kept(tmp_path):
-    """A limit on the size of files stands for the size of the disk."""
-    run(tmp_path, make_config(num_steps=2, optimizer={"schedule": "constant"}))
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-    try:
-        with pytest.raises(OSError, match=r"cannot be written to .*same command"):
-            run(tmp_path, make_config(optimizer={"schedule": "constant"}))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert checkpoints.best_step(tmp_path) == 2
-    state = run(tmp_path, make_config(optimizer={"schedule": "constant"}))
-    assert int(state.step) == 4

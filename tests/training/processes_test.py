@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -72,6 +73,31 @@ def test_killed_and_restarted_equals_uninterrupted(trained, data, tmp_path):
     assert losses_of(tmp_path) == losses_of(trained)
     compare = np.testing.assert_array_equal
     jax.tree.map(compare, state_of(tmp_path), state_of(trained))
+
+
+@pytest.mark.slow
+def test_a_disk_that_takes_no_more_is_said_and_the_same_command_goes_on(
+    data, trained, tmp_path
+):
+    """A limit on the size of files stands for the size of the disk.
+
+    Threads of Orbax print what they think of it around our line.
+    """
+    flags = train_flags(tmp_path, data)
+    full = subprocess.run(
+        command("pixel2mesh_jax.main", "--config", "configs/rgbd.py:tiny", *flags),
+        cwd=REPOSITORY,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1)),
+    )
+    assert full.returncode == 2, full.stderr
+    assert re.search(r"^error: .*File too large", full.stderr, re.MULTILINE)
+    resumed = model(*flags)
+    assert resumed.returncode == 0, resumed.stderr
+    assert losses_of(tmp_path) == losses_of(trained)
 
 
 def test_eight_devices_give_the_losses_of_one(trained, data, tmp_path):
