@@ -38,13 +38,11 @@ class Program(NamedTuple):
     """A command.
 
     Attributes:
-      arguments: of Python, in a folder of its own.
-      needs: folders that other programs of this table have made.
+      arguments: of Python, in a folder that holds what earlier programs have made.
       makes: the folder that is compared.
     """
 
     arguments: tuple[str, ...]
-    needs: tuple[str, ...]
     makes: str
 
 
@@ -64,16 +62,12 @@ COUNTS = ("--train", "3", "--val", "1", "--test", "1", "--views", "4")
 PROGRAMS = {
     "build": Program(
         (*BUILD, "procedural_shapes", "--data_dir", "data", *COUNTS),
-        (),
         "data",
     ),
-    "train": Program(
-        (*CLI, "train", "rgbd:tiny", "--workdir", "run", *SMALL), ("data",), "run"
-    ),
-    "eval": Program((*CLI, "eval", "--workdir=run"), ("data",), "run"),
+    "train": Program((*CLI, "train", "rgbd:tiny", "--workdir", "run", *SMALL), "run"),
+    "eval": Program((*CLI, "eval", "--workdir=run"), "run"),
     "reconstruct": Program(
         (*CLI, "reconstruct", "pictures", "--output", "meshes"),
-        ("pictures",),
         "meshes",
     ),
 }

@@ -154,7 +154,7 @@ class _Sensor(NamedTuple):
     def depth(self, values, path, shape):
         """A depth map as the upright picture would have it."""
         if self.depth_camera is not None:
-            stored = shape[::-1] if exif.swaps_sides(self.tag) else shape
+            stored = _stored_shape(shape, self.tag)
             lens = self.known.for_picture(*stored[::-1])
             values = self.depth_camera.registered(values, lens, stored, path)
         return self.upright(values, path, shape)
@@ -223,13 +223,18 @@ def _camera(intrinsics):
     return cameras.Camera(np.asarray(intrinsics, np.float64))
 
 
+def _stored_shape(shape, tag):
+    """Of the picture in its file, from that of the upright one."""
+    return shape[::-1] if exif.swaps_sides(tag) else shape
+
+
 def _matrix(known, shape, tag):
     if known is None:
         square = object_crop.square_of_image(shape)
         lens = camera.r2n2_intrinsics(square.side)
         return camera.crop_intrinsics(lens, -square.left, -square.top)
     height, width = shape
-    stored = shape[::-1] if exif.swaps_sides(tag) else shape
+    stored = _stored_shape(shape, tag)
     if known.size == (width, height) and stored != shape:
         return known.for_picture(width, height)  # of the picture held upright
     matrix = known.for_picture(stored[1], stored[0])
