@@ -1,15 +1,17 @@
 """kill -9 at random moments: afterwards the same command ends with the same files.
 
-    python -m benchmarks.faults [--kills 50] [--only build train] [--seed 0]
+    python -m benchmarks.faults [--kills 50] [--only build train] [--clock] [--seed 0]
 
 Each program is run once to its end. Then, in an empty folder, it is started again and
 again and killed at random moments of the first half of that time, ten times, before it
 may end. What it leaves is compared file by file: bytes, the numbers of checkpoints and
 of records, JSON without times. TensorBoard files hold times and are not compared. A
-file too many is a difference.
+file too many is a difference. With `--clock`, the time of day jumps by up to two days
+all the while, except in the first run.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -20,13 +22,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import jax
 import numpy as np
 import tensorflow_datasets as tfds
 from orbax.checkpoint import v1 as ocp
+
+from benchmarks import clock
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 KILLS_PER_CHAIN = 10
@@ -77,7 +82,7 @@ class Outcome(NamedTuple):
     """What became of a program.
 
     Attributes:
-      seconds: that it takes undisturbed.
+      seconds: of the run that came to its end.
       kills: that hit it.
       differences: of what it left in the end, in words.
     """
@@ -88,7 +93,11 @@ class Outcome(NamedTuple):
 
 
 def torture(
-    program: Program, ready: pathlib.Path, kills: int, rng: random.Random
+    program: Program,
+    ready: pathlib.Path,
+    kills: int,
+    rng: random.Random,
+    environment: Mapping[str, str],
 ) -> Outcome:
     """Kills a program so many times.
 
@@ -97,38 +106,41 @@ def torture(
       ready: folder with what it needs; receives what it makes.
       kills: how many.
       rng: decides the moments.
+      environment: of all runs but the first.
     """
     untouched = pathlib.Path(tempfile.mkdtemp())
     _copy(ready, untouched)
     _run(program, ready)  # compiles, and keeps what it has compiled
-    expected, hits = contents(ready / program.makes), 0
-    seconds, differences = _undisturbed(program, untouched, expected)
-    for _ in range(0, kills, KILLS_PER_CHAIN):
-        with tempfile.TemporaryDirectory() as folder:
-            _copy(untouched, pathlib.Path(folder))
-            for _ in range(min(KILLS_PER_CHAIN, kills - hits)):
-                # what is done is not done again: later moments find nothing to kill
-                hits += _kill(program, folder, rng.uniform(0, seconds / 2))
-            try:
-                _run(program, folder)
-            except subprocess.CalledProcessError as error:
-                differences.append(f"exit code {error.returncode}: {error.stderr}")
-            found = contents(pathlib.Path(folder) / program.makes)
-            differences += compare(expected, found)
+    expected = contents(ready / program.makes)
+    first = _chain(program, untouched, expected, environment, ())
+    hits, differences = 0, first.differences
+    for _ in range(kills):  # not for ever: what is done leaves nothing to kill
+        if hits >= kills:
+            break
+        count = min(KILLS_PER_CHAIN, kills - hits)
+        moments = [rng.uniform(0, first.seconds / 2) for _ in range(count)]
+        found = _chain(program, untouched, expected, environment, moments)
+        hits += found.kills
+        differences += found.differences
     shutil.rmtree(untouched)
-    return Outcome(seconds, hits, differences)
+    return Outcome(first.seconds, hits, differences)
 
 
-def _undisturbed(program, untouched, expected):
-    """How long a program takes, and what differs even so."""
+def _chain(program, untouched, expected, environment, moments):
+    """Kills a program at each of the moments, then lets it end and compares."""
     with tempfile.TemporaryDirectory() as folder:
         _copy(untouched, pathlib.Path(folder))
+        hits = sum([_kill(program, folder, environment, then) for then in moments])
         start = time.monotonic()
-        _run(program, folder)
+        try:
+            _run(program, folder, environment)
+        except subprocess.CalledProcessError as error:
+            ends = [f"exit code {error.returncode}: {error.stderr}"]
+        else:
+            ends = []
         seconds = time.monotonic() - start
-        return seconds, compare(
-            expected, contents(pathlib.Path(folder) / program.makes)
-        )
+        found = contents(pathlib.Path(folder) / program.makes)
+    return Outcome(seconds, hits, ends + compare(expected, found))
 
 
 def contents(folder: pathlib.Path) -> dict[str, str]:
@@ -189,9 +201,11 @@ def _timeless(path):
     return json.dumps({k: v for k, v in values.items() if k not in TIMES}).encode()
 
 
-def _kill(program, folder, seconds):
+def _kill(program, folder, environment, seconds):
     """Whether it was still alive then."""
-    running = _start(program, folder)
+    nowhere = subprocess.DEVNULL
+    how = _how(program, folder, environment)
+    running = subprocess.Popen(**how, stdout=nowhere, stderr=nowhere)
     try:
         running.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -201,23 +215,18 @@ def _kill(program, folder, seconds):
     return False
 
 
-def _start(program, folder):
-    nowhere = subprocess.DEVNULL
-    return subprocess.Popen(**_how(program, folder), stdout=nowhere, stderr=nowhere)
-
-
-def _run(program, folder):
+def _run(program, folder, environment=MappingProxyType({})):
     """To its end."""
-    how = _how(program, folder)
+    how = _how(program, folder, environment)
     subprocess.run(**how, check=True, capture_output=True, text=True)
 
 
-def _how(program, folder):
-    environment = {"PYTHONPATH": str(REPOSITORY), "JAX_PLATFORMS": "cpu"}
+def _how(program, folder, environment):
+    ours = {"PYTHONPATH": str(REPOSITORY), "JAX_PLATFORMS": "cpu"}
     return {
         "args": [sys.executable, *program.arguments],
         "cwd": folder,
-        "env": os.environ | environment,
+        "env": os.environ | ours | environment,
     }
 
 
@@ -235,11 +244,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50, help="per program")
     parser.add_argument("--only", nargs="+", choices=PROGRAMS, default=list(PROGRAMS))
+    parser.add_argument("--clock", action="store_true", help="a clock that jumps")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     _say("| program | seconds | kills | differences |\n|---|--:|--:|--:|")
     failed = False
-    with tempfile.TemporaryDirectory() as folder:
+    clocks = clock.jumping(random.Random(options.seed)) if options.clock else None
+    with (
+        clocks or contextlib.nullcontext({}) as environment,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         ready = pathlib.Path(folder)
         _copy(REPOSITORY / "examples", ready / "pictures")
         for name, program in PROGRAMS.items():
@@ -247,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _run(program, ready)  # others need what it makes
                 continue
             rng = random.Random(f"{options.seed} {name}")
-            found = torture(program, ready, options.kills, rng)
+            found = torture(program, ready, options.kills, rng, environment)
             row = (name, f"{found.seconds:.0f}", found.kills, len(found.differences))
             _say(f"| {' | '.join(map(str, row))} |")
             for line in found.differences:
