@@ -17,7 +17,7 @@ from rich.console import Console
 
 from pixel2mesh_jax import processes
 from pixel2mesh_jax.atomic_files import write_atomically
-from pixel2mesh_jax.evaluation import metrics, score_tables
+from pixel2mesh_jax.evaluation import metrics, score_tables, solids
 from pixel2mesh_jax.evaluation import protocols as named
 from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction
 
@@ -159,15 +159,23 @@ def _score_sample(protocols, baselines, batch, index, found: Reconstruction):
 
 
 def _truth(batch, row):
-    solid = None
-    if batch.voxels is not None:
-        shape = batch.rgb.shape[1:3]
-        solid = named.voxel_solid(batch.voxels[row], batch.intrinsics[row], shape)
-    view = None
-    if batch.depth is not None and np.any(batch.depth[row]):
-        view = np.asarray(batch.depth[row]), np.asarray(batch.intrinsics[row])
-    colors = None if batch.colors is None else np.asarray(batch.colors[row])
-    return named.truth(batch.points[row], batch.normals[row], solid, view, colors)
+    """What a batch says of one example."""
+
+    def of(*fields):
+        values = [getattr(batch, name) for name in fields]
+        return [None if value is None else np.asarray(value[row]) for value in values]
+
+    voxels, distances, placement = of("voxels", "distances", "placement")
+    points, normals, colors = of("points", "normals", "colors")
+    depth, intrinsics = of("depth", "intrinsics")
+    known = {"colors": colors}
+    if voxels is not None:
+        known["solid"] = solids.of_voxels(voxels, intrinsics, batch.rgb.shape[1:3])
+    if distances is not None:
+        known["cells"] = solids.of_distances(distances, placement)
+    if depth is not None and np.any(depth):
+        known["view"] = depth, intrinsics
+    return named.truth(points, normals, **known)
 
 
 def _scores(mesh: HostMesh | None, true, protocols):

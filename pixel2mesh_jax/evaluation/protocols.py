@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.evaluation import crossings, depth_agreement, hidden, metrics
-from pixel2mesh_jax.geometry import surface, voxels
+from pixel2mesh_jax.evaluation.solids import Solid
+from pixel2mesh_jax.geometry import surface
 
 Scores = dict[str, float]
 Vertices = Float[np.ndarray, "V 3"]
@@ -58,27 +59,14 @@ class Prediction(NamedTuple):
     colors: Float[np.ndarray, "V 3"] | None = None
 
 
-class Solid(NamedTuple):
-    """The inside of a shape, looked at in many places.
-
-    Attributes:
-      places: positions, metres, camera frame.
-      inside: whether they lie inside.
-      volumes: that they stand for, in any unit.
-    """
-
-    places: Float[np.ndarray, "Q 3"]
-    inside: Bool[np.ndarray, " Q"]
-    volumes: Float[np.ndarray, " Q"]
-
-
 class Truth(NamedTuple):
     """What is known of a true shape; metres, camera frame.
 
     Attributes:
       tree: points on the surface.
       normals: normals there; the sign may be arbitrary.
-      solid: what is known of its inside, or None.
+      solid: what voxels say of its inside, or None.
+      cells: what the volume around it says of its inside, or None.
       view: measured depth and intrinsics of the picture, or None.
       colors: sRGB in [0, 1] of the points, or None.
     """
@@ -86,6 +74,7 @@ class Truth(NamedTuple):
     tree: cKDTree
     normals: Float[np.ndarray, "P 3"]
     solid: Solid | None = None
+    cells: Solid | None = None
     view: tuple[Float[np.ndarray, "H W"], Float[np.ndarray, "3 3"]] | None = None
     colors: Float[np.ndarray, "P 3"] | None = None
 
@@ -150,33 +139,10 @@ def parse(names: str | Sequence[str]) -> tuple[str, ...]:
 def truth(
     points: Float[np.ndarray, "P 3"],
     normals: Float[np.ndarray, "P 3"],
-    solid: Solid | None = None,
-    view: tuple[Float[np.ndarray, "H W"], Float[np.ndarray, "3 3"]] | None = None,
-    colors: Float[np.ndarray, "P 3"] | None = None,
+    **known,
 ) -> Truth:
     """A true shape of which points and normals are known, and perhaps more."""
-    tree = cKDTree(np.asarray(points, np.float64))
-    return Truth(tree, normals, solid, view, colors)
-
-
-def voxel_solid(
-    occupied: Bool[np.ndarray, "R R R"],
-    intrinsics: Float[np.ndarray, "3 3"],
-    image_shape: tuple[int, int],
-) -> Solid:
-    """The centres of the voxels of a view volume, see `geometry/voxels.py`.
-
-    A voxel spans equal steps in inverse depth and in pixels, so its volume grows with
-    the fourth power of its depth. Parts that are thinner than a voxel are one thick.
-    """
-    index = np.stack(np.indices(occupied.shape), axis=-1).reshape(-1, 3)
-    places = voxels.camera_from_voxel(
-        index.astype(np.float64),
-        np.asarray(intrinsics, np.float64),
-        image_shape,
-        len(occupied),
-    )
-    return Solid(places, occupied.ravel(), places[:, 2] ** 4)
+    return Truth(cKDTree(np.asarray(points, np.float64)), normals, **known)
 
 
 def box_scale(points: Float[np.ndarray, "P 3"]) -> float:
@@ -238,10 +204,14 @@ def _occupancy(predicted: Prediction, true: Truth) -> Scores:
         "normal_consistency": metrics.absolute_normal_consistency(cosines),
     }
     if true.solid is not None:
-        places, inside, volumes = true.solid
-        found = metrics.is_inside(places, predicted.vertices, predicted.faces)
-        scores["iou"] = metrics.intersection_over_union(found, inside, volumes)
+        scores["iou"] = true.solid.iou(predicted.vertices, predicted.faces)
     return scores
+
+
+def _volume(predicted: Prediction, true: Truth) -> Scores:
+    if true.cells is None:
+        return {}
+    return {"iou": true.cells.iou(predicted.vertices, predicted.faces)}
 
 
 def _hidden(predicted: Prediction, true: Truth) -> Scores:
@@ -356,6 +326,15 @@ PROTOCOLS: Mapping[str, Protocol] = {
             Column("iou", "IoU %", 1e2, 2, higher_is_better=True),
         ),
         {"iou": "voxels (build the data set with --voxels 48)"},
+    ),
+    "volume": Protocol(
+        "IoU in the cells of the volume around the object, 64 x 64 rays by 64 layers "
+        "unless the data set was built with others; parts that are thinner than a "
+        "cell are one thick.",
+        _vertices,
+        _volume,
+        (Column("iou", "IoU %", 1e2, 2, higher_is_better=True),),
+        {"iou": "view volumes (build the data set with --volume 64)"},
     ),
     "hidden": Protocol(
         f"{NUM_SURFACE_SAMPLES:,} points of the predicted surface against the true "

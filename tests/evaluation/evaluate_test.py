@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.evaluation import evaluate, metrics, protocols
+from pixel2mesh_jax.evaluation import evaluate, metrics, solids
 from pixel2mesh_jax.evaluation.protocols import PROTOCOLS
 from pixel2mesh_jax.geometry import camera, templates
 from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction
@@ -139,7 +139,7 @@ def test_voxels_give_the_iou_of_the_volumes():
     """The template against itself, in the view volume of its camera."""
     batch = batch_of(shifted(0.0, 1), [0], [1])
     intrinsics = camera.r2n2_intrinsics(2)
-    empty = protocols.voxel_solid(np.zeros((24, 24, 24), bool), intrinsics, (2, 2))
+    empty = solids.of_voxels(np.zeros((24, 24, 24), bool), intrinsics, (2, 2))
     inside = metrics.is_inside(empty.places, VERTICES, FACES).reshape(1, 24, 24, 24)
     assert np.count_nonzero(inside) > 100
     batch = batch._replace(intrinsics=intrinsics[None], voxels=inside)
@@ -166,7 +166,7 @@ def test_every_protocol_scores_predictions_and_template():
     for scores in (result["protocols"], result["baselines"]["template"]):
         assert list(scores) == list(PROTOCOLS)
         empty = [name for name, row in scores.items() if not row["mean_over_samples"]]
-        assert empty == ["visible", "colors"]  # no depth, no colours are there
+        assert empty == ["volume", "visible", "colors"]  # nothing is known of them
 
 
 def test_a_diverged_model_is_reported():

@@ -5,7 +5,7 @@ import pytest
 import trimesh
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.evaluation import metrics, protocols
+from pixel2mesh_jax.evaluation import metrics, protocols, solids
 from pixel2mesh_jax.evaluation.protocols import PROTOCOLS
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.rendering import raycast
@@ -100,25 +100,19 @@ def test_iou_is_of_places_inside_and_absent_without_any():
     assert "iou" not in score("occupancy", BOX, true)
     places = np.random.default_rng(0).uniform(-1, 1, (2000, 3))
     inside = np.all(np.abs(places) < 0.5, axis=1)
-    true = true._replace(solid=protocols.Solid(places, inside, np.ones(2000)))
+    true = true._replace(solid=solids.Solid(places, inside, np.ones(2000)))
     assert score("occupancy", BOX, true)["iou"] == 1
     shifted = BOX.copy().apply_translation([0.5, 0, 0])
     assert score("occupancy", shifted, true)["iou"] == pytest.approx(1 / 3, abs=0.05)
 
 
-def test_volumes_of_voxels_add_up_to_those_of_solids():
-    """Two balls, one behind the other: seen from the camera the far voxels are few."""
-    intrinsics = camera.r2n2_intrinsics(64)
-    empty = protocols.voxel_solid(np.zeros((96, 96, 96), bool), intrinsics, (64, 64))
-    balls = [np.array([-0.05, 0, -0.7]), np.array([0.05, 0, -0.9])]
-    near, far = (
-        np.linalg.norm(empty.places - middle, axis=1) < 0.1 for middle in balls
-    )
-    assert np.sum(near) > 1.5 * np.sum(far)
-    volumes = [np.sum(empty.volumes[inside]) for inside in (near, far)]
-    np.testing.assert_allclose(volumes[0], volumes[1], rtol=0.02)
-    iou = metrics.intersection_over_union(near, near | far, empty.volumes)
-    np.testing.assert_allclose(iou, 0.5, rtol=0.02)
+def test_volume_is_of_cells_and_absent_without_any():
+    true = truth_of(BOX)
+    assert score("volume", BOX, true) == {}
+    places = np.random.default_rng(0).uniform(-1, 1, (2000, 3))
+    inside = np.all(np.abs(places) < 0.5, axis=1)
+    true = true._replace(cells=solids.Solid(places, inside, np.ones(2000)))
+    assert score("volume", BOX, true) == {"iou": 1}
 
 
 def test_occupancy_chamfer_is_half_of_both_directions():
