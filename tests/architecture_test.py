@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "inference": HOST | {"report"},
     "data_pipelines": HOST | {"command_line"},
     "configs": GEOMETRY | {"methods", "training", "weights"},
-    "compilation_cache": set(),
+    "compilation_cache": {"atomic_files"},
     "model": MODES - {"evaluation"} | {"compilation_cache"},
     "modes": MODES | {"data_pipelines"},
     "main": MODES | {"modes", "compilation_cache"},

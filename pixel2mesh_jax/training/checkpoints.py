@@ -7,7 +7,9 @@ A training writes through `open_checkpoints`. Readers use `best_step` and
 """
 
 import contextlib
+import errno
 import json
+import logging
 import os
 import pathlib
 import re
@@ -25,6 +27,8 @@ METRIC = "surface_chamfer"
 MAX_LISTED = 12  # differences named in an error message
 # How tensorstore words an error of the file system.
 _OS_ERROR = re.compile(r"os_error_code='(\d+)'")
+# What a disk says that takes no more.
+_TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 READ_ATTEMPTS = 3  # while a training replaces its checkpoints
 
 
@@ -54,18 +58,34 @@ def open_checkpoints(
         preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(1), best]),
         cleanup_tmp_directories=True,
     )
+    logging.getLogger("absl").addFilter(_is_news)
     try:
         with checkpointer:
             yield checkpointer
-    except ValueError as error:  # what Orbax makes of errors of the file system
-        code = _OS_ERROR.search(str(error))
+    except (OSError, ValueError) as error:
+        code = _takes_no_more(error)
         if code is None:
             raise
         raise OSError(
-            int(code[1]),
-            f"{os.strerror(int(code[1]))}: checkpoints cannot be written to {workdir}. "
+            code,
+            f"{os.strerror(code)}: checkpoints cannot be written to {workdir}. "
             "The last finished one is kept; the same command goes on from there",
         ) from error
+
+
+def _takes_no_more(error) -> int | None:
+    """Number of the error, if it says that a disk takes no more.
+
+    It comes from Python, or from tensorstore as a ValueError.
+    """
+    told = _OS_ERROR.search(str(error))
+    code = int(told[1]) if told else getattr(error, "errno", None)
+    return code if code in _TAKES_NO_MORE else None
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not what is raised here as well: every thread of Orbax logs it, late ones too."""
+    return record.exc_info is None or _takes_no_more(record.exc_info[1]) is None
 
 
 def checkpoint_folder(workdir: str | os.PathLike) -> pathlib.Path:
