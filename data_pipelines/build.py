@@ -23,22 +23,13 @@ from rich.progress import Progress
 from data_pipelines import tensorflow_extra  # noqa: F401
 
 # isort: split
-from data_pipelines import (
-    build_report,
-    cache,
-    record_files,
-    source_files,
-)
-from data_pipelines.job import Job, parse
-from data_pipelines.outcomes import attempt
-from data_pipelines.plan import find
-from data_pipelines.views import (
-    REPORT_NAME,
-    SPLITS,
-    VERSION,
-    Options,
-    load_estimator,
-)
+from data_pipelines.building import build_report, cache, source_files
+from data_pipelines.building.examples import load_estimator
+from data_pipelines.building.file_format import check_platform
+from data_pipelines.building.job import Job, parse
+from data_pipelines.building.options import REPORT_NAME, SPLITS, VERSION, Options
+from data_pipelines.building.outcomes import attempt
+from data_pipelines.building.plan import find
 from pixel2mesh_jax import file_locks
 from pixel2mesh_jax.atomic_files import publish_folder
 from pixel2mesh_jax.errors import InputError
@@ -63,7 +54,7 @@ def run(job: Job, console: Console) -> None:
     """Builds the data set unless it is there. Raises InputError, see `main`."""
     if _is_complete(job, console):
         return
-    record_files.check_platform()
+    check_platform()
     with _alone(job):
         if _is_complete(job, console):  # another build has just ended
             return

@@ -14,17 +14,17 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from data_pipelines import fields as batch_fields
-from data_pipelines import order
-from data_pipelines.datasets import (
+from data_pipelines.streaming import fields as batch_fields
+from data_pipelines.streaming import order
+from data_pipelines.streaming.datasets import (
     Path,
     check_has,
     choose_depth,
     dataset_info,
     open_dataset,
 )
-from data_pipelines.preparation import Recipe, parser, preparation
-from data_pipelines.record_files import Records
+from data_pipelines.streaming.preparation import Recipe, parser, preparation
+from data_pipelines.streaming.record_files import Records
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.structures import Batch

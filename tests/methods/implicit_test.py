@@ -10,7 +10,7 @@ import trimesh
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from configs import implicit as experiment
-from data_pipelines.volumes import encode
+from data_pipelines.surfaces.volumes import encode
 from pixel2mesh_jax import methods
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import cube, frustum
