@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from data_pipelines.building import records, workers
+from data_pipelines.building import records, worker_pool
 from data_pipelines.building.options import Item, Options
 from data_pipelines.building.outcomes import MakeExamples, Outcome, attempt
 from pixel2mesh_jax.atomic_files import write_atomically
@@ -48,7 +48,7 @@ def fill(
       items: any number of objects; those that are there are skipped.
       make_examples: importable function that builds one object.
       options: second argument of `make_examples`.
-      workers: processes; with 1, this one does the work, see `workers.run`.
+      workers: processes; with 1, this one does the work, see `worker_pool.run`.
 
     Yields:
       What became of every object, in any order.
@@ -68,7 +68,7 @@ def fill(
         _build, folder=folder, make_examples=make_examples, options=options
     )
     place_of = functools.partial(path_of, folder)
-    yield from workers.run(missing, build, place_of, workers)
+    yield from worker_pool.run(missing, build, place_of, workers)
 
 
 def load(folder: pathlib.Path, item: Item) -> Iterator[tuple[str, dict]]:
@@ -113,7 +113,7 @@ def _finished(folder, item):
 
 def _build(item, *, folder, make_examples, options):
     path = path_of(folder, item)
-    note = workers.note_of(path)
+    note = worker_pool.note_of(path)
     note.touch()
     try:
         examples, outcome = attempt(item, make_examples, options)

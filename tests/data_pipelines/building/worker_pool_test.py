@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from data_pipelines import build
-from data_pipelines.building import cache, workers
+from data_pipelines.building import cache, worker_pool
 from data_pipelines.building.options import Options
 from data_pipelines.building.outcomes import Outcome
 from data_pipelines.mesh_folder import source as mesh_folder
@@ -32,7 +32,7 @@ def test_an_object_that_kills_its_worker_is_left_out_and_named(tmp_path, death):
     items = deadly_objects.items(a="", b=death, c="slow", d="slow", e="")
     outcomes = fill(tmp_path, items, workers=2)
     expected = {Outcome("train", name) for name in "acde"}
-    assert set(outcomes) == expected | {Outcome("train", "b", failure=workers.DIED)}
+    assert set(outcomes) == expected | {Outcome("train", "b", failure=worker_pool.DIED)}
     assert len(outcomes) == 5
 
 
@@ -63,13 +63,13 @@ def test_one_worker_dies_once_and_names_the_object_the_next_time(tmp_path, repos
     assert first.returncode == -signal.SIGSEGV
     assert second.returncode == 0, second.stderr
     lines = sorted(line.strip() for line in second.stdout.splitlines())
-    assert lines == ["a", f"b {workers.DIED}", "c"]
+    assert lines == ["a", f"b {worker_pool.DIED}", "c"]
 
 
 def test_an_object_that_was_in_flight_when_the_build_was_killed_is_built(tmp_path):
     """It was not to blame: kill -9 of the build leaves such notes."""
     items = deadly_objects.items(a="", b="")
-    workers.note_of(cache.path_of(tmp_path, items[1])).touch()
+    worker_pool.note_of(cache.path_of(tmp_path, items[1])).touch()
     assert {row.failure for row in fill(tmp_path, items, workers=1)} == {""}
     assert not list(tmp_path.glob("*.building"))
 
@@ -77,7 +77,7 @@ def test_an_object_that_was_in_flight_when_the_build_was_killed_is_built(tmp_pat
 def test_the_report_names_what_killed_its_worker(tmp_path, monkeypatch, capfd):
     for name in "ab":
         write_box(tmp_path / "source" / "chair" / f"{name}.glb")
-    outcome = Outcome("train", "chair/a.glb", failure=workers.DIED)
+    outcome = Outcome("train", "chair/a.glb", failure=worker_pool.DIED)
 
     def fill(folder, items, make_examples, options, workers):
         (good,) = (item for item in items if item.object_id == "chair/b.glb")
@@ -89,7 +89,7 @@ def test_the_report_names_what_killed_its_worker(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(cache, "fill", fill)
     arguments = ["mesh_folder", "--source", str(tmp_path / "source"), "--views=1"]
     assert build.main([*arguments, "--data_dir", str(tmp_path / "data")]) == 0
-    assert f"skipped chair/a.glb: {workers.DIED}" in capfd.readouterr().err
+    assert f"skipped chair/a.glb: {worker_pool.DIED}" in capfd.readouterr().err
 
 
 def test_an_error_of_a_worker_cancels_what_is_queued(tmp_path):
@@ -103,7 +103,7 @@ def test_an_error_of_a_worker_cancels_what_is_queued(tmp_path):
 
 
 def test_workers_that_never_start_do_not_make_an_endless_loop(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "_start_worker", os.abort)
+    monkeypatch.setattr(worker_pool, "_start_worker", os.abort)
     with pytest.raises(InputError, match="--workers 1 shows why"):
         fill(tmp_path, deadly_objects.items(a="", b="", c=""), workers=2)
 
