@@ -96,8 +96,10 @@ def predict(
         depth, see `geometry/anchoring.py`.
 
     Raises:
-      InputError: the prediction is empty or not finite.
+      InputError: `refine` is negative, or the prediction is empty or not finite.
     """
+    if refine < 0:
+        raise InputError(f"refine is {refine}; expected 0 or a number of steps")
     view, metric = capture.view, capture.unit is not None
     square, fitted = views.canonicalize(view, fit)
     if square.estimated is not None:
