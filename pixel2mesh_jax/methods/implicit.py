@@ -21,7 +21,6 @@ from pixel2mesh_jax.methods import cascade
 from pixel2mesh_jax.methods.method import (
     Call,
     Field,
-    Losses,
     Method,
     check,
     check_settings,
@@ -34,7 +33,7 @@ from pixel2mesh_jax.models.implicit_layers import FourierFeatures
 from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction
 from pixel2mesh_jax.weights import importing
 
-FAMILIES = {"implicit": (ImplicitWeights, cascade.drawless(implicit_terms))}
+FAMILIES = {"implicit": (ImplicitWeights, cascade.without_keys(implicit_terms))}
 INPUTS = ("rgb", "depth", "points")
 ENCODERS = ("resnet18", "resnet34", "resnet50")
 DECODERS = {
@@ -99,11 +98,7 @@ def make(config: ml_collections.ConfigDict) -> Method:
         owner = f"method {config.method!r}"
         check_settings(section, config[section], defaults()[section], owner)
     _check(config)
-    weights, terms = cascade.choose_loss(config.loss, FAMILIES)
-
-    def objective(outputs, batch, keys, phase):
-        return Losses(terms(outputs, batch, weights, keys))
-
+    weights, objective = cascade.choose_objective(config.loss, FAMILIES)
     return Method(
         fields=_fields(config),
         model=_make_network(config),

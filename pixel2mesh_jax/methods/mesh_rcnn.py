@@ -16,6 +16,7 @@ from pixel2mesh_jax.methods.method import (
     check,
     image_fields,
 )
+from pixel2mesh_jax.methods.refinement import stage_settings
 from pixel2mesh_jax.models import refinement
 from pixel2mesh_jax.models.mesh_rcnn import MeshRCNN, PaddedRefinement, VoxelHead
 from pixel2mesh_jax.structures import (
@@ -104,12 +105,7 @@ def _make_network(config):
     model = config.model
     dtype = cascade.dtype_of(model)
     head = PaddedRefinement(
-        num_stages=model.num_stages,
-        features=model.hidden_features,
-        num_convs=model.num_blocks,
-        residual=model.residual,
-        pooling=model.pooling,
-        dtype=dtype,
+        num_stages=model.num_stages, **stage_settings(model, model.pooling)
     )
     voxel_head = VoxelHead(
         model.resolution, model.voxel_features, model.voxel_convs, dtype

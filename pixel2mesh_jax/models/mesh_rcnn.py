@@ -21,7 +21,7 @@ from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import camera, cubify, graph, voxels
 from pixel2mesh_jax.models.pixel2mesh import network_input
-from pixel2mesh_jax.models.refinement import RefinementStage
+from pixel2mesh_jax.models.refinement import Refinement, RefinementStage
 from pixel2mesh_jax.structures import Array, Batch, PaddedMesh, VoxelMeshOutputs
 
 # facebookresearch/meshrcnn, shapenet/modeling/heads/voxel_head.py.
@@ -139,24 +139,14 @@ class VoxelHead(nn.Module):
         return jnp.moveaxis(logits.astype(jnp.float32), -1, 1)
 
 
-class PaddedRefinement(nn.Module):
+class PaddedRefinement(Refinement):
     """Moves the vertices of meshes that differ in topology, in a few stages.
 
-    Attributes:
+    Attributes: as in `Refinement`, and
       num_stages: 0 leaves the meshes alone.
-      features: see `refinement.RefinementHead`, as all that follow.
-      num_convs: see there.
-      residual: see there.
-      pooling: see there.
-      dtype: of the computation; parameters, positions and offsets are float32.
     """
 
     num_stages: int = 3
-    features: int = 128
-    num_convs: int = 3
-    residual: bool = False
-    pooling: str = "align_corners_zeros"
-    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
@@ -181,27 +171,17 @@ class PaddedRefinement(nn.Module):
         levels = jax.vmap(graph.padded_graph)(mesh)
         # A stage takes (V, B, C) for B meshes of one topology; here each is alone.
         alone = [x[:, None] for x in maps]
-        hidden, found = None, []
-        for index in range(self.num_stages):
-            ndc = project(vertices)[:, :, None]
-            stage = self._stage(f"stage{index + 1}")
-            offset, hidden = stage(levels, ndc, hidden, alone, image_shape)
-            vertices = vertices + unit * offset[:, :, 0]
-            found.append(vertices)
-        return found
-
-    def _stage(self, name):
         mapped = nn.vmap(
             RefinementStage,
             in_axes=(0, 0, 0, 0, None),
             variable_axes={"params": None},
             split_rngs={"params": False},
         )
-        return mapped(
-            features=self.features,
-            num_convs=self.num_convs,
-            residual=self.residual,
-            pooling=self.pooling,
-            dtype=self.dtype,
-            name=name,
-        )
+        hidden, found = None, []
+        for number in range(1, self.num_stages + 1):
+            ndc = project(vertices)[:, :, None]
+            refine = self.stage(number, mapped)
+            offset, hidden = refine(levels, ndc, hidden, alone, image_shape)
+            vertices = vertices + unit * offset[:, :, 0]
+            found.append(vertices)
+        return found

@@ -63,8 +63,8 @@ class MeshRefinement(nn.Module):
         return self.head(maps, template, batch.intrinsics, image.shape[1:3])
 
 
-class RefinementHead(nn.Module):
-    """Deforms a template in stages of a few graph convolutions.
+class Refinement(nn.Module):
+    """What a stage of a few graph convolutions and a head of such stages share.
 
     Attributes:
       features: channels of the aligned image features and of all hidden layers.
@@ -80,6 +80,24 @@ class RefinementHead(nn.Module):
     residual: bool = False
     pooling: str = "align_corners_zeros"
     dtype: DTypeLike = jnp.float32
+
+    def stage(self, number: int, kind: Callable[..., nn.Module]) -> nn.Module:
+        """The stage of a head with this number, from 1; `kind` makes it."""
+        return kind(
+            features=self.features,
+            num_convs=self.num_convs,
+            residual=self.residual,
+            pooling=self.pooling,
+            dtype=self.dtype,
+            name=f"stage{number}",
+        )
+
+
+class RefinementHead(Refinement):
+    """Deforms a template in stages.
+
+    Attributes: as in `Refinement`.
+    """
 
     @nn.compact
     def __call__(
@@ -99,18 +117,11 @@ class RefinementHead(nn.Module):
         """
         vertices = cascade.start(template, len(intrinsics))
         hidden, meshes = None, []
-        for stage, (coarse, fine) in enumerate(cascade.stages(template)):
+        for number, (coarse, fine) in enumerate(cascade.stages(template), start=1):
             unpool = graph.unpooling(coarse, fine)
             if unpool is not None:
                 vertices, hidden = unpool(vertices), unpool(hidden)
-            refine = RefinementStage(
-                features=self.features,
-                num_convs=self.num_convs,
-                residual=self.residual,
-                pooling=self.pooling,
-                dtype=self.dtype,
-                name=f"stage{stage + 1}",
-            )
+            refine = self.stage(number, RefinementStage)
             ndc = project(vertices, intrinsics, image_shape)
             level = graph.mesh_graph(fine)
             offset, hidden = refine(level, ndc, hidden, maps, image_shape)
@@ -119,17 +130,11 @@ class RefinementHead(nn.Module):
         return Outputs(meshes=tuple(meshes))
 
 
-class RefinementStage(nn.Module):
+class RefinementStage(Refinement):
     """Moves every vertex by what the image and its neighbours say.
 
-    Attributes: as in `RefinementHead`.
+    Attributes: as in `Refinement`.
     """
-
-    features: int
-    num_convs: int
-    residual: bool
-    pooling: str
-    dtype: DTypeLike
 
     @nn.compact
     def __call__(
