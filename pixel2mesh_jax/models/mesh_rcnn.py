@@ -20,7 +20,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import camera, cubify, graph, voxels
-from pixel2mesh_jax.models.pixel2mesh import network_input
+from pixel2mesh_jax.models.pixel2mesh import encode_image
 from pixel2mesh_jax.models.refinement import Refinement, RefinementStage
 from pixel2mesh_jax.structures import Array, Batch, PaddedMesh, VoxelMeshOutputs
 
@@ -62,11 +62,8 @@ class MeshRCNN(nn.Module):
     def __call__(self, batch: Batch, constants: tuple, train: bool) -> VoxelMeshOutputs:
         """Voxels, their mesh, and the mesh after each stage."""
         del constants
-        image = network_input(
-            batch, self.inputs, self.depth_encoding, self.color_encoding
-        )
+        image, maps = encode_image(self, batch, train)
         image_shape = image.shape[1:3]
-        maps = self.encoder(image.astype(self.dtype), train)
         logits = self.voxel_head(maps[-1])
         mesh = self._mesh_of(logits)
         start = voxels.camera_from_voxel(

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from pixel2mesh_jax.geometry import camera, graph, pooling
 from pixel2mesh_jax.models import cascade, perceptual
 from pixel2mesh_jax.models.graph_layers import GraphConv, MeshGraph
-from pixel2mesh_jax.models.pixel2mesh import network_input
+from pixel2mesh_jax.models.pixel2mesh import encode_image
 from pixel2mesh_jax.structures import Array, Batch, Outputs, Template
 
 # facebookresearch/meshrcnn: initialisation of all layers but the last, which is zero.
@@ -56,10 +56,7 @@ class MeshRefinement(nn.Module):
 
     def __call__(self, batch: Batch, template: Template, train: bool) -> Outputs:
         """Meshes after each stage, coarse to fine."""
-        image = network_input(
-            batch, self.inputs, self.depth_encoding, self.color_encoding
-        )
-        maps = self.encoder(image.astype(self.dtype), train)
+        image, maps = encode_image(self, batch, train)
         return self.head(maps, template, batch.intrinsics, image.shape[1:3])
 
 
