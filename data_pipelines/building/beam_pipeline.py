@@ -1,6 +1,6 @@
 """Builds objects on Apache Beam: on the cores of one machine, or on many machines.
 
-Nothing is cached: every object goes from its source through `outcomes.attempt` straight
+Nothing is cached: every object goes from its source through `results.attempt` straight
 to the shard writer of TFDS. The runner, its workers and what happens when one of them
 dies are Beam's business.
 """
@@ -14,15 +14,15 @@ from etils import epath
 
 from data_pipelines.building import records
 from data_pipelines.building.options import SPLITS, Item, Options
-from data_pipelines.building.outcomes import MakeExamples, Outcome, attempt
+from data_pipelines.building.results import BuildResult, MakeExamples, attempt
 
-_OUTCOMES = "outcomes"
+_RESULTS = "results"
 
 
 class Build(beam.PTransform):
     """Keys and features of all views of some objects.
 
-    What became of the objects is left in `folder`, see `take_outcomes`.
+    What became of the objects is left in `folder`, see `take_results`.
     """
 
     def __init__(
@@ -42,28 +42,28 @@ class Build(beam.PTransform):
             pipeline
             | "Objects" >> beam.Create(self._items)
             | "Spread" >> beam.Reshuffle()
-            | "Build" >> beam.ParDo(self._build).with_outputs(_OUTCOMES, main="records")
+            | "Build" >> beam.ParDo(self._build).with_outputs(_RESULTS, main="records")
         )
         _ = (
-            built[_OUTCOMES]
+            built[_RESULTS]
             | "Collect" >> beam.combiners.ToList()
-            | "Write outcomes" >> beam.Map(_write_outcomes, self._path)
+            | "Write results" >> beam.Map(_write_results, self._path)
         )
         return built["records"]
 
 
-def take_outcomes(folder: epath.Path) -> list[Outcome]:
+def take_results(folder: epath.Path) -> list[BuildResult]:
     """What became of the objects, in the order of their names; removes the files."""
-    outcomes = []
+    results = []
     for path in (_path_of(folder, split) for split in SPLITS):
         if path.exists():
             rows = json.loads(path.read_text())
-            outcomes += [
-                Outcome(split, name, views, tuple(warnings), *rest)
+            results += [
+                BuildResult(split, name, views, tuple(warnings), *rest)
                 for split, name, views, warnings, *rest in rows
             ]
             path.unlink()
-    return outcomes
+    return results
 
 
 class _Build(beam.DoFn):
@@ -76,16 +76,16 @@ class _Build(beam.DoFn):
 
     def process(self, item) -> Iterator:
         item = Item(*item)
-        examples, outcome = attempt(item, self._make_examples, self._options)
+        examples, result = attempt(item, self._make_examples, self._options)
         for example in examples:
             arrays, view = records.arrays_of(example), example.view_index
             yield records.record(arrays, item.category, item.object_id, view)
-        yield beam.pvalue.TaggedOutput(_OUTCOMES, tuple(outcome))
+        yield beam.pvalue.TaggedOutput(_RESULTS, tuple(result))
 
 
-def _write_outcomes(outcomes, path):
-    epath.Path(path).write_text(json.dumps(sorted(outcomes)))
+def _write_results(results, path):
+    epath.Path(path).write_text(json.dumps(sorted(results)))
 
 
 def _path_of(folder, split):
-    return epath.Path(folder) / f"outcomes-{split}.json"
+    return epath.Path(folder) / f"results-{split}.json"

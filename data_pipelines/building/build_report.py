@@ -8,7 +8,7 @@ from rich.table import Table
 
 from data_pipelines.building.job import Job
 from data_pipelines.building.options import SPLITS
-from data_pipelines.building.outcomes import Outcome
+from data_pipelines.building.results import BuildResult
 
 
 def choices(job: Job) -> dict:
@@ -18,29 +18,29 @@ def choices(job: Job) -> dict:
 
 
 def make_report(
-    job: Job, ignored_files: dict[str, int], outcomes: Sequence[Outcome]
+    job: Job, ignored_files: dict[str, int], results: Sequence[BuildResult]
 ) -> dict:
-    """Counts and names, ready for JSON; independent of the order of the outcomes."""
-    outcomes = sorted(outcomes)
-    built = [outcome for outcome in outcomes if not outcome.failure]
+    """Counts and names, ready for JSON; independent of the order of the results."""
+    results = sorted(results)
+    built = [result for result in results if not result.failure]
     objects, views = collections.Counter(), collections.Counter()
-    for outcome in built:
-        objects[outcome.split] += 1
-        views[outcome.split] += outcome.views
+    for result in built:
+        objects[result.split] += 1
+        views[result.split] += result.views
     return {
         "name": job.name,
         **choices(job),
         "objects": {split: objects[split] for split in SPLITS},
         "views": {split: views[split] for split in SPLITS},
         "skipped": [
-            {"object": outcome.object_id, "reason": outcome.failure}
-            for outcome in outcomes
-            if outcome.failure
+            {"object": result.object_id, "reason": result.failure}
+            for result in results
+            if result.failure
         ],
         "warnings": [
-            {"object": outcome.object_id, "warning": warning}
-            for outcome in built
-            for warning in outcome.warnings
+            {"object": result.object_id, "warning": warning}
+            for result in built
+            for warning in result.warnings
         ],
         "ignored_files": ignored_files,
     }

@@ -16,7 +16,7 @@ import numpy as np
 
 from data_pipelines.building import records, worker_pool
 from data_pipelines.building.options import Item, Options
-from data_pipelines.building.outcomes import MakeExamples, Outcome, attempt
+from data_pipelines.building.results import BuildResult, MakeExamples, attempt
 from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.errors import InputError
 
@@ -34,13 +34,13 @@ def path_of(folder: pathlib.Path, item: Item) -> pathlib.Path:
     return folder / f"{key_of(item)}.npz"
 
 
-def fill(
+def build_missing(
     folder: pathlib.Path,
     items: list[Item],
     make_examples: MakeExamples,
     options: Options,
     workers: int,
-) -> Iterator[Outcome]:
+) -> Iterator[BuildResult]:
     """Builds the objects that are not there yet.
 
     Args:
@@ -59,11 +59,11 @@ def fill(
     folder.mkdir(parents=True, exist_ok=True)
     missing = []
     for item in items:
-        outcome = _finished(folder, item)
-        if outcome is None:
+        result = _finished(folder, item)
+        if result is None:
             missing.append(item)
         else:
-            yield outcome
+            yield result
     build = functools.partial(
         _build, folder=folder, make_examples=make_examples, options=options
     )
@@ -108,7 +108,7 @@ def _finished(folder, item):
             warnings = tuple(arrays["warnings"].tolist())
     except _DAMAGE:
         return None
-    return Outcome(item.split, item.object_id, views, warnings, points=points)
+    return BuildResult(item.split, item.object_id, views, warnings, points=points)
 
 
 def _build(item, *, folder, make_examples, options):
@@ -116,19 +116,19 @@ def _build(item, *, folder, make_examples, options):
     note = worker_pool.note_of(path)
     note.touch()
     try:
-        examples, outcome = attempt(item, make_examples, options)
-        if not outcome.failure:
-            _save(path, examples, outcome)
+        examples, result = attempt(item, make_examples, options)
+        if not result.failure:
+            _save(path, examples, result)
     finally:  # reached unless the process dies
         note.unlink(missing_ok=True)
-    return outcome
+    return result
 
 
-def _save(path, examples, outcome):
+def _save(path, examples, result):
     arrays = {
         "view": np.array([example.view_index for example in examples], np.int64),
-        "warnings": np.array(outcome.warnings, np.str_),
-        "points": np.array(outcome.points),
+        "warnings": np.array(result.warnings, np.str_),
+        "points": np.array(result.points),
     }
     for example in examples:
         for name, array in records.arrays_of(example).items():

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from data_pipelines.building.job import Job
 from data_pipelines.building.options import Item
-from data_pipelines.building.outcomes import MakeExamples
+from data_pipelines.building.results import MakeExamples
 from data_pipelines.mesh_folder import source as mesh_folder
 from data_pipelines.p2m_shapenet import source as p2m_shapenet
 from data_pipelines.pix3d import source as pix3d

@@ -15,7 +15,7 @@ from etils import epath
 from data_pipelines.building import cache, job
 from data_pipelines.building.file_format import FILE_FORMAT
 from data_pipelines.building.options import REPORT_NAME, SPLITS, VERSION, Item, Options
-from data_pipelines.building.outcomes import MakeExamples, Outcome
+from data_pipelines.building.results import BuildResult, MakeExamples
 from pixel2mesh_jax.errors import InputError
 
 
@@ -171,8 +171,8 @@ class ViewsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         categories: tuple[str, ...] = (),
         options: Options | None = None,
         make_examples: MakeExamples | None = None,
-        outcomes: Sequence[Outcome] = (),
-        make_report: Callable[[Sequence[Outcome]], dict] | None = None,
+        results: Sequence[BuildResult] = (),
+        make_report: Callable[[Sequence[BuildResult]], dict] | None = None,
         **kwargs,
     ):
         """Takes what `data_pipelines.build` has prepared.
@@ -183,13 +183,13 @@ class ViewsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
           categories: class names, in the order of their labels.
           options: how the objects are built; None for the defaults.
           make_examples: builds an object on Beam; None: take it from the cache.
-          outcomes: what became of objects so far; Beam adds those of `items`.
-          make_report: from all outcomes to what is written as `REPORT_NAME`.
+          results: what became of objects so far; Beam adds those of `items`.
+          make_report: from all results to what is written as `REPORT_NAME`.
           **kwargs: see `tfds.core.DatasetBuilder`.
         """
         self._folder, self._items = folder, items
         self._make_examples, self._make_report = make_examples, make_report
-        self._outcomes = list(outcomes)
+        self._results = list(results)
         self._categories, self._options = categories, options or Options()
         super().__init__(file_format=FILE_FORMAT, **kwargs)
 
@@ -253,12 +253,12 @@ class ViewsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         del pipeline_result
         from data_pipelines.building import beam_pipeline
 
-        self._outcomes += beam_pipeline.take_outcomes(self.data_path)
+        self._results += beam_pipeline.take_results(self.data_path)
         self._write_report()
 
     def _write_report(self) -> None:
         """Into the folder that TFDS renames at the end, with what it tells of all."""
-        points = [outcome.points for outcome in self._outcomes]
+        points = [result.points for result in self._results]
         self.info.metadata["max_points"] = max(points, default=0)
-        report = json.dumps(self._make_report(self._outcomes), indent=2) + "\n"
+        report = json.dumps(self._make_report(self._results), indent=2) + "\n"
         (self.data_path / REPORT_NAME).write_text(report)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 
 from data_pipelines.building.options import Item
-from data_pipelines.building.outcomes import Outcome
+from data_pipelines.building.results import BuildResult
 from pixel2mesh_jax.errors import InputError
 
 DIED = (
@@ -28,7 +28,7 @@ DIED = (
 
 _USELESS = "the worker processes end before they build anything; --workers 1 shows why"
 
-Build = Callable[[Item], Outcome]  # picklable where there are processes
+Build = Callable[[Item], BuildResult]  # picklable where there are processes
 
 
 def note_of(place: pathlib.Path) -> pathlib.Path:
@@ -41,7 +41,7 @@ def run(
     build: Build,
     place_of: Callable[[Item], pathlib.Path],
     workers: int,
-) -> Iterator[Outcome]:
+) -> Iterator[BuildResult]:
     """Builds objects, those that were in flight at a death last.
 
     Args:
@@ -75,24 +75,24 @@ def run(
 
 
 def _together(items, build, workers, broken):
-    """Outcomes; puts into `broken` what was not built because a process died."""
+    """Results; puts into `broken` what was not built because a process died."""
     with _pool(workers) as pool:
         jobs = {pool.submit(build, item): item for item in items}
         try:
             for job in futures.as_completed(jobs):
                 try:
-                    outcome = job.result()
+                    result = job.result()
                 except futures.process.BrokenProcessPool:
                     broken.append(jobs[job])
                 else:
-                    yield outcome
+                    yield result
         except BaseException:  # also when the caller gives up
             pool.shutdown(cancel_futures=True)
             raise
 
 
 def _one_by_one(items, build, notes):
-    """Outcomes; the death of the process is one."""
+    """Results; the death of the process is one."""
     left = list(items)
     while left:
         with _pool(1) as pool:
@@ -105,7 +105,7 @@ def _one_by_one(items, build, notes):
                 item = left.pop(0)
                 if not notes[item].exists():
                     raise InputError(_USELESS) from None
-                yield Outcome(item.split, item.object_id, failure=DIED)
+                yield BuildResult(item.split, item.object_id, failure=DIED)
 
 
 def _pool(workers):

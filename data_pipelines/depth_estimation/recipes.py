@@ -38,7 +38,7 @@ HALF = (0.5, 0.5, 0.5)
 CUBIC_A = -0.75
 
 
-class Recipe(NamedTuple):
+class DepthRecipe(NamedTuple):
     """How a picture enters a network and how its answer comes back.
 
     Attributes:
@@ -60,12 +60,12 @@ class Recipe(NamedTuple):
 
 _AS_IT_IS = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 RECIPES = {
-    "midas_v21_small": Recipe(256, "square", 32, **_AS_IT_IS),
-    "midas_v21": Recipe(384, "square", 32, **_AS_IT_IS),
-    "midas_small_hub": Recipe(256, "upper_bound", 32),
-    "midas_hub": Recipe(384, "upper_bound", 32),
-    "dpt": Recipe(384, "minimal", 32, mean=HALF, std=HALF),
-    "depth_anything": Recipe(518, "lower_bound", 14, back="linear_corners"),
+    "midas_v21_small": DepthRecipe(256, "square", 32, **_AS_IT_IS),
+    "midas_v21": DepthRecipe(384, "square", 32, **_AS_IT_IS),
+    "midas_small_hub": DepthRecipe(256, "upper_bound", 32),
+    "midas_hub": DepthRecipe(384, "upper_bound", 32),
+    "dpt": DepthRecipe(384, "minimal", 32, mean=HALF, std=HALF),
+    "depth_anything": DepthRecipe(518, "lower_bound", 14, back="linear_corners"),
 }
 # Pieces of the file names under which networks are published.
 PUBLISHED = {
@@ -80,7 +80,7 @@ PUBLISHED = {
 
 def network_size(
     shape: tuple[int, int],
-    recipe: Recipe,
+    recipe: DepthRecipe,
     fixed: tuple[int | None, int | None] = (None, None),
 ) -> tuple[int, int]:
     """(height, width) at which a network sees a picture of (height, width) pixels.
@@ -109,7 +109,7 @@ def network_size(
 
 
 def prepare(
-    rgb: UInt8[np.ndarray, "H W 3"], recipe: Recipe, size: tuple[int, int]
+    rgb: UInt8[np.ndarray, "H W 3"], recipe: DepthRecipe, size: tuple[int, int]
 ) -> Float32[np.ndarray, "h w 3"]:
     """What the network is given for a picture: resized, then normalised colours."""
     resized = resize(rgb.astype(np.float32) / 255, size, "cubic")

@@ -30,7 +30,7 @@ def _flip(axis):
     return lambda array: tf.reverse(array, [axis])
 
 
-class Field(NamedTuple):
+class FieldSource(NamedTuple):
     """Where a field of a batch comes from.
 
     Attributes:
@@ -55,18 +55,22 @@ class Field(NamedTuple):
     option: str = ""
 
 
-_volume = functools.partial(Field, "record", option="--volume N")
-_query = functools.partial(Field, "queries", option="--num_queries N")
+_volume = functools.partial(FieldSource, "record", option="--volume N")
+_query = functools.partial(FieldSource, "queries", option="--num_queries N")
 FIELDS = {
-    "rgb": Field("view", "S S 3", tf.float32, ("rgba",), _flip(1)),
-    "depth": Field("view", "S S", tf.float32, ("rgba", "depth"), _flip(1)),
-    "mask": Field("view", "S S", tf.float32, ("rgba",), _flip(1)),
-    "intrinsics": Field("record", "3 3", tf.float32, ("intrinsics",)),
-    "points": Field("surface", "P 3", tf.float32, ("points",), _flip_x),
-    "normals": Field("surface", "P 3", tf.float32, ("points", "normals"), _flip_x),
-    "colors": Field("surface", "P 3", tf.float32, ("points", "colors")),
-    "category": Field("record", "", tf.int32, ("category",)),
-    "voxels": Field("record", "R R R", tf.bool, ("voxels",), _flip(2), "--voxels N"),
+    "rgb": FieldSource("view", "S S 3", tf.float32, ("rgba",), _flip(1)),
+    "depth": FieldSource("view", "S S", tf.float32, ("rgba", "depth"), _flip(1)),
+    "mask": FieldSource("view", "S S", tf.float32, ("rgba",), _flip(1)),
+    "intrinsics": FieldSource("record", "3 3", tf.float32, ("intrinsics",)),
+    "points": FieldSource("surface", "P 3", tf.float32, ("points",), _flip_x),
+    "normals": FieldSource(
+        "surface", "P 3", tf.float32, ("points", "normals"), _flip_x
+    ),
+    "colors": FieldSource("surface", "P 3", tf.float32, ("points", "colors")),
+    "category": FieldSource("record", "", tf.int32, ("category",)),
+    "voxels": FieldSource(
+        "record", "R R R", tf.bool, ("voxels",), _flip(2), "--voxels N"
+    ),
     "placement": _volume("5", tf.float32, ("placement",), _flip_placement),
     "distances": _volume("R R L", tf.int8, ("distances",), _flip(1)),
     "far_colors": _volume("R R 3", tf.uint8, ("far_colors",), _flip(1)),

@@ -11,7 +11,7 @@ from data_pipelines.streaming import augment, fields
 from pixel2mesh_jax.geometry import depth as depth_maps
 
 
-class Recipe(NamedTuple):
+class ExampleSettings(NamedTuple):
     """How a record becomes an example of a batch.
 
     Attributes:
@@ -36,34 +36,34 @@ class Recipe(NamedTuple):
 
 
 def preparation(
-    features: tfds.features.FeaturesDict, recipe: Recipe
+    features: tfds.features.FeaturesDict, settings: ExampleSettings
 ) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
     """Returns the function (number, record) -> fields of an example, and `flipped`.
 
     The record is the serialized `tf.train.Example`. What is random depends on the seed
-    of the recipe and on the number alone, not on the fields that are asked for.
+    of the settings and on the number alone, not on the fields that are asked for.
 
     Args:
       features: of the records.
-      recipe: see `Recipe`.
+      settings: see `ExampleSettings`.
     """
-    names = (*fields.ALWAYS, *recipe.fields)
-    parse = parser(features, fields.features_of(names, recipe.depth_source))
+    names = (*fields.ALWAYS, *settings.fields)
+    parse = parser(features, fields.features_of(names, settings.depth_source))
 
     def prepare(number, serialized):
         record = parse(serialized)
-        seed = tf.stack([tf.constant(recipe.seed, tf.int64), number])
+        seed = tf.stack([tf.constant(settings.seed, tf.int64), number])
         jitter_seed, flip_seed, point_seed = tf.unstack(tf.random.split(seed, 3))
         flipped = tf.random.stateless_uniform([], flip_seed) < 0.5
-        if not recipe.flip:
+        if not settings.flip:
             flipped = tf.zeros_like(flipped)
         made = {}
         if _from("view", names):
-            made |= _view(record, recipe, jitter_seed)
+            made |= _view(record, settings, jitter_seed)
         if _from("surface", names):
-            made |= augment.sample_surface(record, recipe.num_points, point_seed)
+            made |= augment.sample_surface(record, settings.num_points, point_seed)
         if _from("queries", names):
-            made |= augment.sample_queries(record, recipe.num_queries, point_seed)
+            made |= augment.sample_queries(record, settings.num_queries, point_seed)
         for name in _from("record", names):
             made[name] = record[fields.FIELDS[name].features[0]]
         return {**_finish(made, names, flipped), "flipped": flipped}
@@ -95,14 +95,14 @@ def _finish(made, names, flipped):
     return example
 
 
-def _view(record, recipe, seed):
+def _view(record, settings, seed):
     """Colours, coverage and, if it is asked for, depth of the resized picture."""
     rgba = tf.cast(record["rgba"], tf.float32)
     rgb, alpha = rgba[..., :3] / 255, rgba[..., 3:] / 255
-    if recipe.color_jitter:
-        rgb = augment.jitter_colors(rgb, alpha, recipe.color_jitter, seed)
-    depth = _depth(record, alpha) if "depth" in recipe.fields else None
-    rgb, mask, depth = augment.resize_view(rgb, alpha, depth, recipe.image_size)
+    if settings.color_jitter:
+        rgb = augment.jitter_colors(rgb, alpha, settings.color_jitter, seed)
+    depth = _depth(record, alpha) if "depth" in settings.fields else None
+    rgb, mask, depth = augment.resize_view(rgb, alpha, depth, settings.image_size)
     return {"rgb": rgb, "mask": mask, "depth": depth}
 
 

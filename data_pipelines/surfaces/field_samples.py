@@ -35,11 +35,11 @@ def sample_field(
       num_queries: how many points.
       rng: decides everything.
     """
-    points = draw_queries(hull, num_queries, rng).astype(np.float32)
+    points = sample_queries(hull, num_queries, rng).astype(np.float32)
     return evaluate_field(hull, points)
 
 
-def draw_queries(
+def sample_queries(
     hull: Surface, num_queries: int, rng: np.random.Generator
 ) -> Float[np.ndarray, "N 3"]:
     """Points near the surface and around the object, in random order."""

@@ -90,7 +90,7 @@ def sample_surface(
       num_points: how many.
       rng: decides everything.
     """
-    triangle, barycentric = surface_geometry.draw_places(
+    triangle, barycentric = surface_geometry.sample_places_on_host(
         surface.vertices, surface.faces, num_points, rng
     )
     faces = surface.faces[triangle]

@@ -58,7 +58,7 @@ class Prediction(NamedTuple):
     colors: Float[np.ndarray, "V 3"] | None = None
 
 
-class Solid(NamedTuple):
+class Occupancy(NamedTuple):
     """The inside of a shape, looked at in many places.
 
     Attributes:
@@ -85,7 +85,7 @@ class Truth(NamedTuple):
 
     tree: cKDTree
     normals: Float[np.ndarray, "P 3"]
-    solid: Solid | None = None
+    solid: Occupancy | None = None
     view: tuple[Float[np.ndarray, "H W"], Float[np.ndarray, "3 3"]] | None = None
     colors: Float[np.ndarray, "P 3"] | None = None
 
@@ -150,7 +150,7 @@ def parse(names: str | Sequence[str]) -> tuple[str, ...]:
 def truth(
     points: Float[np.ndarray, "P 3"],
     normals: Float[np.ndarray, "P 3"],
-    solid: Solid | None = None,
+    solid: Occupancy | None = None,
     view: tuple[Float[np.ndarray, "H W"], Float[np.ndarray, "3 3"]] | None = None,
     colors: Float[np.ndarray, "P 3"] | None = None,
 ) -> Truth:
@@ -163,7 +163,7 @@ def voxel_solid(
     occupied: Bool[np.ndarray, "R R R"],
     intrinsics: Float[np.ndarray, "3 3"],
     image_shape: tuple[int, int],
-) -> Solid:
+) -> Occupancy:
     """The centres of the voxels of a view volume, see `geometry/voxels.py`.
 
     A voxel spans equal steps in inverse depth and in pixels, so its volume grows with
@@ -176,7 +176,7 @@ def voxel_solid(
         image_shape,
         len(occupied),
     )
-    return Solid(places, occupied.ravel(), places[:, 2] ** 4)
+    return Occupancy(places, occupied.ravel(), places[:, 2] ** 4)
 
 
 def box_scale(points: Float[np.ndarray, "P 3"]) -> float:
@@ -194,7 +194,7 @@ def _vertices(vertices: Vertices, faces: Faces) -> Prediction:
 
 def _surface_samples(vertices: Vertices, faces: Faces, num_points: int) -> Prediction:
     rng = np.random.default_rng(SAMPLE_SEED)
-    points, normals = surface.draw_points(vertices, faces, num_points, rng)
+    points, normals = surface.sample_points_on_host(vertices, faces, num_points, rng)
     return Prediction(cKDTree(points), vertices, faces, normals)
 
 

@@ -155,7 +155,7 @@ def warn_of_doubts(
 
 def _anchored(mesh, batch, steps):
     """A mesh whose visible side lies on the depth map of a batch of one."""
-    view = anchoring.View(batch.depth[0], batch.mask[0], batch.intrinsics[0])
+    view = anchoring.DepthView(batch.depth[0], batch.mask[0], batch.intrinsics[0])
     return mesh._replace(
         vertices=anchoring.anchor(mesh.vertices, mesh.faces, view, steps)
     )

@@ -27,7 +27,7 @@ from data_pipelines.building.options import (
     Options,
     split_of,
 )
-from data_pipelines.building.outcomes import Outcome
+from data_pipelines.building.results import BuildResult
 from data_pipelines.mesh_folder import mesh_folder_dataset_builder
 from data_pipelines.mesh_folder import source as mesh_folder
 from pixel2mesh_jax import file_locks
@@ -134,11 +134,11 @@ def test_failures_of_any_kind_do_not_stop_a_build(tmp_path):
             raise ZeroDivisionError("in\nthe reader")
         return []
 
-    results = list(cache.fill(tmp_path, items, make, Options(), workers=1))
+    results = list(cache.build_missing(tmp_path, items, make, Options(), workers=1))
     assert results == [
-        Outcome("train", "good"),
-        Outcome("train", "bad", failure="no good"),
-        Outcome("train", "worse", failure="ZeroDivisionError: in the reader"),
+        BuildResult("train", "good"),
+        BuildResult("train", "bad", failure="no good"),
+        BuildResult("train", "worse", failure="ZeroDivisionError: in the reader"),
     ]
     assert cache.path_of(tmp_path, items[0]).exists()
     assert not cache.path_of(tmp_path, items[1]).exists()
@@ -157,11 +157,11 @@ def test_warnings_survive_a_restart(tmp_path):
 
     arguments = (tmp_path, items, make, Options(), 1)
     expected = {
-        Outcome("train", "odd", warnings=("odd is odd",)),
-        Outcome("train", "bad", warnings=("bad is odd",), failure="no good"),
+        BuildResult("train", "odd", warnings=("odd is odd",)),
+        BuildResult("train", "bad", warnings=("bad is odd",), failure="no good"),
     }
-    assert set(cache.fill(*arguments)) == expected
-    assert set(cache.fill(*arguments)) == expected
+    assert set(cache.build_missing(*arguments)) == expected
+    assert set(cache.build_missing(*arguments)) == expected
 
 
 @pytest.mark.slow
@@ -291,18 +291,22 @@ def test_finished_objects_are_not_built_again(source, tmp_path, monkeypatch):
     items, _ = mesh_folder.find_items(source, Options())
     options = Options(views=1, num_points=10)
     folder = tmp_path / "cache"
-    list(cache.fill(folder, items, mesh_folder.make_examples, options, workers=1))
+    list(
+        cache.build_missing(
+            folder, items, mesh_folder.make_examples, options, workers=1
+        )
+    )
     asked = []
 
     def make(item, options):
         asked.append(item.object_id)
         raise InputError("asked")
 
-    list(cache.fill(folder, items, make, options, workers=1))
+    list(cache.build_missing(folder, items, make, options, workers=1))
     assert asked == ["chair/broken.glb"]
     write_box(source / "train" / "chair" / "a.glb", (3, 1, 1))
     items, _ = mesh_folder.find_items(source, Options())
-    list(cache.fill(folder, items, make, options, workers=1))
+    list(cache.build_missing(folder, items, make, options, workers=1))
     assert "chair/a.glb" in asked  # it has changed
 
 

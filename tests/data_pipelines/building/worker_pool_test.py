@@ -11,7 +11,7 @@ import pytest
 from data_pipelines import build
 from data_pipelines.building import cache, worker_pool
 from data_pipelines.building.options import Options
-from data_pipelines.building.outcomes import Outcome
+from data_pipelines.building.results import BuildResult
 from data_pipelines.mesh_folder import source as mesh_folder
 from pixel2mesh_jax.errors import InputError
 from tests import deadly_objects
@@ -21,7 +21,7 @@ OPTIONS = Options(views=1, num_points=10)
 
 
 def fill(folder, items, workers, make=deadly_objects.make_examples):
-    return list(cache.fill(folder, items, make, OPTIONS, workers))
+    return list(cache.build_missing(folder, items, make, OPTIONS, workers))
 
 
 @pytest.mark.parametrize(
@@ -30,10 +30,12 @@ def fill(folder, items, workers, make=deadly_objects.make_examples):
 def test_an_object_that_kills_its_worker_is_left_out_and_named(tmp_path, death):
     """The others are built, also those that were in flight with it."""
     items = deadly_objects.items(a="", b=death, c="slow", d="slow", e="")
-    outcomes = fill(tmp_path, items, workers=2)
-    expected = {Outcome("train", name) for name in "acde"}
-    assert set(outcomes) == expected | {Outcome("train", "b", failure=worker_pool.DIED)}
-    assert len(outcomes) == 5
+    results = fill(tmp_path, items, workers=2)
+    expected = {BuildResult("train", name) for name in "acde"}
+    assert set(results) == expected | {
+        BuildResult("train", "b", failure=worker_pool.DIED)
+    }
+    assert len(results) == 5
 
 
 def test_one_worker_dies_once_and_names_the_object_the_next_time(tmp_path, repository):
@@ -45,7 +47,8 @@ def test_one_worker_dies_once_and_names_the_object_the_next_time(tmp_path, repos
         f"folder = pathlib.Path({str(tmp_path)!r}); "
         "items = d.items(a='', b='segfault', c=''); options = Options()\n"
         "if __name__ == '__main__':\n"
-        "    for row in cache.fill(folder, items, d.make_examples, options, 1):\n"
+        "    arguments = folder, items, d.make_examples, options, 1\n"
+        "    for row in cache.build_missing(*arguments):\n"
         "        print(row.object_id, row.failure)"
     )
     script = tmp_path / "program.py"
@@ -77,16 +80,16 @@ def test_an_object_that_was_in_flight_when_the_build_was_killed_is_built(tmp_pat
 def test_the_report_names_what_killed_its_worker(tmp_path, monkeypatch, capfd):
     for name in "ab":
         write_box(tmp_path / "source" / "chair" / f"{name}.glb")
-    outcome = Outcome("train", "chair/a.glb", failure=worker_pool.DIED)
+    result = BuildResult("train", "chair/a.glb", failure=worker_pool.DIED)
 
-    def fill(folder, items, make_examples, options, workers):
+    def build_missing(folder, items, make_examples, options, workers):
         (good,) = (item for item in items if item.object_id == "chair/b.glb")
         folder.mkdir(parents=True)
-        yield from list(real_fill(folder, [good], make_examples, options, 1))
-        yield outcome
+        yield from list(real(folder, [good], make_examples, options, 1))
+        yield result
 
-    real_fill = cache.fill
-    monkeypatch.setattr(cache, "fill", fill)
+    real = cache.build_missing
+    monkeypatch.setattr(cache, "build_missing", build_missing)
     arguments = ["mesh_folder", "--source", str(tmp_path / "source"), "--views=1"]
     assert build.main([*arguments, "--data_dir", str(tmp_path / "data")]) == 0
     assert f"skipped chair/a.glb: {worker_pool.DIED}" in capfd.readouterr().err
@@ -122,8 +125,8 @@ def test_a_damaged_file_of_the_cache_is_built_again(tmp_path, finished, share):
     item, path = finished
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    (outcome,) = fill(tmp_path, [item], 1, mesh_folder.make_examples)
-    assert outcome == Outcome("train", "chair/a.glb", views=1, points=10)
+    (result,) = fill(tmp_path, [item], 1, mesh_folder.make_examples)
+    assert result == BuildResult("train", "chair/a.glb", views=1, points=10)
     assert path.read_bytes() == content
 
 

@@ -83,7 +83,7 @@ def test_mixture_is_that_of_deepsdf():
     """Distances to a large flat sheet are the noise along one axis."""
     hull = hull_of(shapes.surface_of(shapes.sheet()))
     rng = np.random.default_rng(0)
-    points = field_samples.draw_queries(hull, 100_000, rng)
+    points = field_samples.sample_queries(hull, 100_000, rng)
     assert np.abs(points[:, 0]).max() > 0.97 * field_samples.UNIT
     height = np.abs(points[:, 1]) / field_samples.UNIT
     # Share of each kind within a height: normal distributions and a uniform one.

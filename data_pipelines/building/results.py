@@ -1,4 +1,4 @@
-"""What becomes of an object: examples, or the reason why there are none."""
+"""What became of an object: examples, or the reason why there are none."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ MakeExamples = Callable[[Item, Options], list[Example]]
 _SPEAKERS = ("pixel2mesh_jax", "data_pipelines")
 
 
-class Outcome(NamedTuple):
+class BuildResult(NamedTuple):
     """What is said about an object in the report.
 
     Attributes:
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 
 def attempt(
     item: Item, make_examples: MakeExamples, options: Options
-) -> tuple[list[Example], Outcome]:
+) -> tuple[list[Example], BuildResult]:
     """Builds one object; whatever is wrong with it does not stop the others."""
     said = _Said()
     for name in _SPEAKERS:
@@ -56,7 +56,7 @@ def attempt(
     warnings = tuple(dict.fromkeys(said.messages))
     reason = " ".join(failure.split())
     points = max((len(example.surface.points) for example in examples), default=0)
-    return examples, Outcome(
+    return examples, BuildResult(
         item.split, item.object_id, len(examples), warnings, reason, points
     )
 
