@@ -33,6 +33,7 @@ BENCHMARKS = (
     "nearest",
     "pooling",
     "voxel_meshes",
+    "refinement",
     "compilation",
     "step",
     "render",

@@ -21,6 +21,9 @@ Variants:
               method of `rgbd_pixel2mesh_r50.py`, without unpooling.
   tiny        24^3, a narrow network on small pictures: minutes on two CPU cores. Build
               the data with `--voxels 24`.
+The voxels are those of the published view volume, 0.34 to 1.39 m before the camera; the
+build leaves out objects that leave it. `rgbd_sdf_refined.py` has the same stages behind
+a voxel head that takes objects of any size before any lens.
 This size has not been trained here.
 """
 

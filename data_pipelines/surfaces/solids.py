@@ -157,7 +157,9 @@ def _check_depths(solid, camera_from_object):
     if depth.min() < near or depth.max() > far:
         raise InputError(
             f"lies {depth.min():.2f} to {depth.max():.2f} m before the camera, the "
-            f"voxels reach from {near:.2f} to {far:.2f} m"
+            f"voxels reach from {near:.2f} to {far:.2f} m; objects of other sizes and "
+            "lenses need no --voxels but --volume N, the cells around what is seen, "
+            "for configs/rgbd_sdf_refined.py"
         )
 
 

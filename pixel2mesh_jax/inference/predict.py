@@ -107,7 +107,7 @@ def predict(
     elif estimate is not None and not metric:
         square = views.with_relative_depth(square, estimate(square.rgba))
     batch = views.batch_of_view(square, image_size)
-    predicted = list(extract(batch)[0].stages)
+    predicted = list(stages_of(extract, batch, name))
     if not len(predicted[-1].faces):
         raise InputError(f"{name}: the prediction is empty, it has no surface")
     if not all(np.isfinite(mesh.vertices).all() for mesh in predicted):
@@ -127,6 +127,14 @@ def predict(
         batch=batch,
         seen=seen,
     )
+
+
+def stages_of(extract: Extract, batch: Batch, name: object) -> tuple[HostMesh, ...]:
+    """Meshes of a batch of one; warns of what was out of the ordinary."""
+    (found,) = extract(batch)
+    for remark in found.remarks:
+        logger.warning("%s: %s", name, remark)
+    return found.stages
 
 
 def warn_of_doubts(

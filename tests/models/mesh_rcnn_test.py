@@ -137,9 +137,8 @@ def test_logits_of_the_published_voxel_head(data_dir):
     tensors = {f"voxel_head.{name}": x for name, x in recorded.tensors.items()}
     head = mesh_rcnn.VoxelHead()
     nested = {"params": {"voxel_head": zeros(head, features)["params"]}}
-    params = matching.assign(nested, tensors, FORMAT, "recorded")["params"][
-        "voxel_head"
-    ]
+    assigned = matching.assign(nested, tensors, FORMAT, "recorded")
+    params = assigned["params"]["voxel_head"]
     logits = jax.jit(head.apply)({"params": params}, features)
     logits = np.asarray(logits, np.float64)
     np.testing.assert_allclose(
