@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from data_pipelines.building.options import UNIFORM_QUERIES as UNIFORM
+from data_pipelines.building.options import Options
 from data_pipelines.surfaces import field_samples, orientation, render, solids
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.io import meshes
-from tests.data_pipelines import solid_shapes as shapes
+from tests.data_pipelines.surfaces import solid_shapes as shapes
 
 
 def hull_of(surface):
@@ -79,17 +81,25 @@ def test_order_and_winding_of_the_faces_do_not_matter():
     np.testing.assert_allclose(fields[0].distances, fields[1].distances, atol=1e-7)
 
 
-def test_mixture_is_that_of_deepsdf():
+def test_usual_mixture_is_that_of_deepsdf():
+    """To the last bit, or the records of an object would be others than before."""
+    assert Options().uniform_queries == UNIFORM == 25 / 525
+    assert (1 - UNIFORM) / 2 == 250 / 525
+
+
+@pytest.mark.parametrize("uniform", [UNIFORM, 0.5])
+def test_distances_are_those_of_the_mixture(uniform):
     """Distances to a large flat sheet are the noise along one axis."""
     hull = hull_of(shapes.surface_of(shapes.sheet()))
     rng = np.random.default_rng(0)
-    points = field_samples.sample_queries(hull, 100_000, rng)
+    points = field_samples.sample_queries(hull, 100_000, rng, uniform)
     assert np.abs(points[:, 0]).max() > 0.97 * field_samples.UNIT
     height = np.abs(points[:, 1]) / field_samples.UNIT
     # Share of each kind within a height: normal distributions and a uniform one.
     for limit in (0.005, 0.02, 0.1, 0.5):
         within = [_normal_within(limit / width) for width in field_samples.NOISE]
-        expected = np.dot(field_samples.SHARES, [*within, limit])
+        near = (1 - uniform) / len(within)
+        expected = np.dot([near, near, uniform], [*within, limit])
         assert (height < limit).mean() == pytest.approx(expected, abs=0.006)
 
 
@@ -100,7 +110,7 @@ def _normal_within(ratio):
 def test_random_numbers_decide_everything():
     hull = hull_of(shapes.surface_of(shapes.box()))
     fields = [
-        field_samples.sample_field(hull, 300, np.random.default_rng(seed))
+        field_samples.sample_field(hull, 300, np.random.default_rng(seed), UNIFORM)
         for seed in (5, 5, 6)
     ]
     for one, other in zip(fields[0], fields[1], strict=True):
@@ -111,7 +121,7 @@ def test_random_numbers_decide_everything():
 def test_a_rigid_motion_moves_points_only():
     surface = shapes.surface_of(shapes.box())
     rng = np.random.default_rng(0)
-    field = field_samples.sample_field(hull_of(surface), 500, rng)
+    field = field_samples.sample_field(hull_of(surface), 500, rng, UNIFORM)
     transform = camera.camera_from_object(10.0, 27.0, 0.8)
     moved = field_samples.move_field(field, transform)
     turned = surface._replace(

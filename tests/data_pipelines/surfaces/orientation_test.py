@@ -13,7 +13,7 @@ from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.geometry import surface as surface_geometry
 from pixel2mesh_jax.io import materials, meshes
 from pixel2mesh_jax.rendering import raycast
-from tests.data_pipelines import solid_shapes as shapes
+from tests.data_pipelines.surfaces import solid_shapes as shapes
 
 
 def centers_and_normals(surface):

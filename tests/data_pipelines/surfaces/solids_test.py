@@ -9,7 +9,7 @@ from data_pipelines.surfaces import field_samples, orientation, render, solids
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, voxels
 from pixel2mesh_jax.io import meshes
-from tests.data_pipelines import solid_shapes as shapes
+from tests.data_pipelines.surfaces import solid_shapes as shapes
 
 SHAPE = (137, 137)
 INTRINSICS = camera.r2n2_intrinsics(137)

@@ -10,7 +10,7 @@ from data_pipelines.building.options import VERSION, Options
 from data_pipelines.procedural_shapes import source as procedural_shapes
 from data_pipelines.surfaces import orientation, solids, volumes
 from pixel2mesh_jax.geometry import camera, frustum
-from tests.data_pipelines import solid_shapes
+from tests.data_pipelines.surfaces import solid_shapes
 
 R = 32
 
