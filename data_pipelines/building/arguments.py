@@ -136,6 +136,21 @@ def add_solids(parser: argparse.ArgumentParser) -> None:
         help="adds N points per object with signed distance and colour, for implicit "
         "models",
     )
+    parser.add_argument(
+        "--uniform_queries",
+        type=_share,
+        default=default.uniform_queries,
+        metavar="SHARE",
+        help="of these points, from 0 to 1, anywhere around the object; the others are "
+        f"near its surface (default {default.uniform_queries:.3f}, as DeepSDF)",
+    )
+
+
+def check_queries(parser: argparse.ArgumentParser, values: dict) -> None:
+    """Ends the program if there are no points to be mixed."""
+    usual = Options().uniform_queries
+    if values.get("uniform_queries", usual) != usual and not values["num_queries"]:
+        parser.error("--uniform_queries is a share of --num_queries N, which is 0")
 
 
 def add_depth(parser: argparse.ArgumentParser) -> None:
@@ -233,6 +248,16 @@ def _natural(text):
 def _grid(text):
     """Voxels per side: 0 for none, else at least the two ends of the volume."""
     return 0 if text == "0" else _integer(text, 2)
+
+
+def _share(text):
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return share
 
 
 def _integer(text, minimum):

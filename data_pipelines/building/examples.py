@@ -114,7 +114,9 @@ def examples_of_pictures(
 def _field(oriented, item, options):
     rng = random_generator(options.seed, item.object_id, "queries")
     hull = solids.find_hull(oriented)
-    return field_samples.sample_field(hull, options.num_queries, rng)
+    return field_samples.sample_field(
+        hull, options.num_queries, rng, options.uniform_queries
+    )
 
 
 def _voxels(solid, picture, resolution):

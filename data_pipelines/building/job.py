@@ -64,6 +64,7 @@ def parse(command_line: Sequence[str] | None) -> Job:
     values = vars(parser.parse_args(command_line))
     arguments.check_depth(parser, values)
     arguments.check_output(parser, values)
+    arguments.check_queries(parser, values)
     return _job(values)
 
 

@@ -17,6 +17,9 @@ SPLITS = ("train", "val", "test")
 DEPTHS = ("rendered", "estimated", "both")
 # Share of the objects in each of `SPLITS` where the source does not say.
 SPLIT_SHARES = (0.8, 0.1, 0.1)
+# Share of the query points anywhere around an object: DeepSDF (Park et al., CVPR 2019),
+# supplementary B, 25,000 beside 500,000 near its surface.
+UNIFORM_QUERIES = 25 / 525
 
 
 class Options(NamedTuple):
@@ -35,6 +38,7 @@ class Options(NamedTuple):
       voxels: cells per side of the occupancy grid of a view; 0 = none.
       volume: cells per side of the signed distances of a view; 0 = none.
       num_queries: points with signed distance per object; 0 = none.
+      uniform_queries: share of them anywhere around the object, not near its surface.
       renderings: folder of pictures that come with the models; "" = the source.
       truncated: whether to take objects that the picture does not show completely.
       occluded: whether to take objects that something else hides in part.
@@ -55,6 +59,7 @@ class Options(NamedTuple):
     voxels: int = 0
     volume: int = 0
     num_queries: int = 0
+    uniform_queries: float = UNIFORM_QUERIES
     renderings: str = ""
     truncated: bool = False
     occluded: bool = False

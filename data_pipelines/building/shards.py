@@ -208,14 +208,17 @@ class ViewsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         super().download_and_prepare(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
+        options = self._options
+        metadata = tfds.core.MetadataDict(
+            has_depth=self.HAS_DEPTH and options.depth != "estimated",
+            has_points=self.HAS_POINTS,
+            has_colors=self.HAS_COLORS,
+            image_size=options.size,
+        )
+        if options.num_queries:
+            metadata["uniform_queries"] = options.uniform_queries
         return self.dataset_info_from_configs(
-            features=features(self._categories, self._options),
-            metadata=tfds.core.MetadataDict(
-                has_depth=self.HAS_DEPTH and self._options.depth != "estimated",
-                has_points=self.HAS_POINTS,
-                has_colors=self.HAS_COLORS,
-                image_size=self._options.size,
-            ),
+            features=features(self._categories, options), metadata=metadata
         )
 
     def _example_writer(self) -> DeterministicWriter:

@@ -1,7 +1,9 @@
 """Signed distances and colours at points around an object, for implicit models.
 
-Most points lie near the surface: points of it, moved by normally distributed noise of
-two widths. The others fill the space around the object.
+Points near the surface are points of it, moved by normally distributed noise of two
+widths. The others fill the space around the object: how many is a setting of a build.
+With few of them, as published, a network hears little of places far away and may put
+loose parts there.
 
 Source of the mixture: Park et al., *DeepSDF*, CVPR 2019, supplementary B: variances
 0.0025 and 0.00025 with an object scaled into 1 / 1.03 of the unit ball, 250,000 points
@@ -21,12 +23,13 @@ from pixel2mesh_jax.structures import FieldSamples
 UNIT = 1.03 * camera.P2M_SCALE / 2
 # Standard deviations of the noise in that unit, and a third kind: uniform in the cube.
 NOISE = (0.0025**0.5, 0.00025**0.5)
-# Shares of the two widths of noise and of the uniform points.
-SHARES = (250 / 525, 250 / 525, 25 / 525)
 
 
 def sample_field(
-    hull: Surface, num_queries: int, rng: np.random.Generator
+    hull: Surface,
+    num_queries: int,
+    rng: np.random.Generator,
+    uniform_share: float,
 ) -> FieldSamples:
     """Draws query points and looks up the solid there, in the frame of the hull.
 
@@ -34,16 +37,23 @@ def sample_field(
       hull: object frame, metres; see `solids.find_hull`.
       num_queries: how many points.
       rng: decides everything.
+      uniform_share: of the points, fills the space around the object; the others have
+        each width of noise alike.
     """
-    points = sample_queries(hull, num_queries, rng).astype(np.float32)
+    points = sample_queries(hull, num_queries, rng, uniform_share).astype(np.float32)
     return evaluate_field(hull, points)
 
 
 def sample_queries(
-    hull: Surface, num_queries: int, rng: np.random.Generator
+    hull: Surface,
+    num_queries: int,
+    rng: np.random.Generator,
+    uniform_share: float,
 ) -> Float[np.ndarray, "N 3"]:
     """Points near the surface and around the object, in random order."""
-    kind = rng.choice(len(SHARES), size=num_queries, p=SHARES)
+    near_share = (1 - uniform_share) / len(NOISE)
+    shares = (*(near_share for _ in NOISE), uniform_share)
+    kind = rng.choice(len(shares), size=num_queries, p=shares)
     on_surface = render.sample_surface(hull, num_queries, rng).points
     width = UNIT * np.array([*NOISE, 0.0])[kind, None]
     near = on_surface + width * rng.normal(size=(num_queries, 3))
