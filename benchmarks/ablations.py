@@ -141,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = [read(*row, options.workdir, study) for row in wanted]
     text = f"{markdown(rows, study)}\n\n{circumstances(options)}"
     console.print(text, soft_wrap=True, highlight=False, markup=False)
-    pages.fill(options.output, text)
+    pages.write_between_markers(options.output, text)
     return 0
 
 

@@ -7,22 +7,24 @@ import trimesh
 
 from benchmarks.render import plain_trimesh
 from benchmarks.timing import Case
-from data_pipelines import render, views
+from data_pipelines.building.examples import examples_of_surface
+from data_pipelines.building.options import Item, Options
 from data_pipelines.procedural_shapes import families
+from data_pipelines.surfaces import render
 from pixel2mesh_jax.io import meshes
 
 CATEGORIES = ("airplane", "car", "chair", "lamp", "table")
-OPTIONS = views.Options()
+OPTIONS = Options()
 
 
 def cases() -> Iterator[Case]:
     """One object of each of five categories."""
     surfaces = [_surface(name) for name in CATEGORIES]
-    items = [views.Item("train", name, name) for name in CATEGORIES]
+    items = [Item("train", name, name) for name in CATEGORIES]
 
     def ours():
         return [
-            views.examples_of_surface(surface, item, OPTIONS)
+            examples_of_surface(surface, item, OPTIONS)
             for surface, item in zip(surfaces, items, strict=True)
         ]
 

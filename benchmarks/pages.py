@@ -7,7 +7,7 @@ from pixel2mesh_jax.atomic_files import write_atomically
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 
 
-def fill(path: pathlib.Path, text: str) -> None:
+def write_between_markers(path: pathlib.Path, text: str) -> None:
     """Puts `text` between the markers of a page."""
     page = between_markers(path.read_text(encoding="utf-8"), text)
     write_atomically(path, page.encode())

@@ -75,10 +75,9 @@ def samples(model: models.Model, wanted: argparse.Namespace) -> Iterator[ReportS
 
 def row(sample: ReportSample) -> UInt8[np.ndarray, "H W 3"]:
     """Image, depth, mesh as seen, from aside, from behind, and the truth there."""
-    same = mesh_images.input_viewpoint(sample.intrinsics, sample.rgb.shape[0], TILE)
+    same = mesh_images.input_camera(sample.intrinsics, sample.rgb.shape[0], TILE)
     aside, behind = (
-        mesh_images.turntable_viewpoint(sample.true_points, *side, TILE)
-        for side in SIDES
+        mesh_images.turntable_camera(sample.true_points, *side, TILE) for side in SIDES
     )
     tiles = [
         np.round(sample.rgb * 255).astype(np.uint8),

@@ -8,8 +8,8 @@ import trimesh
 from jaxtyping import Float
 
 from benchmarks.timing import Case
-from data_pipelines import render as renderer
 from data_pipelines.procedural_shapes import families
+from data_pipelines.surfaces import render as renderer
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.io import meshes
 from pixel2mesh_jax.rendering import raycast

@@ -33,6 +33,7 @@ BENCHMARKS = (
     "nearest",
     "pooling",
     "voxel_meshes",
+    "refinement",
     "compilation",
     "step",
     "render",
@@ -78,7 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.output.write_text(json.dumps(content, indent=2) + "\n")
     if options.page:
         seconds = time.perf_counter() - start
-        pages.fill(options.page, _markdown(options, rows, machine, seconds))
+        pages.write_between_markers(
+            options.page, _markdown(options, rows, machine, seconds)
+        )
     return 0
 
 

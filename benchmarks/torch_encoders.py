@@ -100,18 +100,18 @@ def copy_weights(module: nn.Module, params: dict, stats: dict) -> None:
     for name, found in params.items():
         layer, running = getattr(module, name), stats.get(name, {})
         if "kernel" in found:
-            fill(layer.weight, np.transpose(found["kernel"], (3, 2, 0, 1)))
+            copy_into(layer.weight, np.transpose(found["kernel"], (3, 2, 0, 1)))
             if layer.bias is not None:
-                fill(layer.bias, found["bias"])
+                copy_into(layer.bias, found["bias"])
         elif "scale" in found:
-            fill(layer.weight, found["scale"])
-            fill(layer.bias, found["bias"])
-            fill(layer.running_mean, running["mean"])
-            fill(layer.running_var, running["var"])
+            copy_into(layer.weight, found["scale"])
+            copy_into(layer.bias, found["bias"])
+            copy_into(layer.running_mean, running["mean"])
+            copy_into(layer.running_var, running["var"])
         else:
             copy_weights(layer, found, running)
 
 
-def fill(tensor: torch.Tensor, value: np.ndarray) -> None:
+def copy_into(tensor: torch.Tensor, value: np.ndarray) -> None:
     """Overwrites a tensor, which may be on another device."""
     tensor.copy_(torch.tensor(np.array(value)))

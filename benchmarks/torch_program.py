@@ -84,6 +84,6 @@ def copy_weights(
 
 
 def _copy_conv(conv, found):
-    torch_encoders.fill(conv.own.weight, found["own"].T)
-    torch_encoders.fill(conv.neighbor.weight, found["neighbor"].T)
-    torch_encoders.fill(conv.own.bias, found["bias"])
+    torch_encoders.copy_into(conv.own.weight, found["own"].T)
+    torch_encoders.copy_into(conv.neighbor.weight, found["neighbor"].T)
+    torch_encoders.copy_into(conv.own.bias, found["bias"])

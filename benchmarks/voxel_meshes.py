@@ -1,4 +1,4 @@
-"""Meshes of voxels: made (cubify), and their neighbours added up in the refinement.
+"""Meshes of voxels: made (cubify), and their neighbours added up.
 
 Floor of cubify: 8 x 48^3 probabilities are 3.5 MB, read once.
 """
@@ -25,7 +25,7 @@ def cases() -> Iterator[Case]:
 
 
 def _cubify():
-    grids = _balls(BATCH, RESOLUTION)
+    grids = balls(BATCH, RESOLUTION)
     capacity = cubify.CAPACITIES[RESOLUTION]
     make = jax.vmap(lambda grid: cubify.cubify(grid, THRESHOLD, capacity))
     ours = compile_program(make, jnp.asarray(grids))
@@ -57,7 +57,7 @@ def _cubify():
 
 
 def _aggregation():
-    grids = _balls(4, SMALL)
+    grids = balls(4, SMALL)
     capacity = cubify.CAPACITIES[SMALL]
     mesh = jax.vmap(lambda grid: cubify.cubify(grid, THRESHOLD, capacity))(grids)
     levels = jax.vmap(graph.padded_graph)(mesh)
@@ -81,7 +81,7 @@ def _aggregation():
     )
 
 
-def _balls(count, resolution):
+def balls(count, resolution):
     """Grids of two overlapping balls, as large as objects are."""
     place = np.stack(np.mgrid[(slice(resolution),) * 3], axis=-1) / resolution
     grids = []

@@ -1,7 +1,7 @@
 """The settings of a run, so that some of them can be given anew on the command line.
 
-`pixel2mesh-jax eval runs/a --config.data_dir=elsewhere` uses it; there is nothing here
-to train.
+`pixel2mesh-jax eval runs/a --config.data_dir=elsewhere` uses it, and so does main.py
+with the same flags; there is nothing here to train.
 """
 
 import ml_collections

@@ -27,22 +27,14 @@ cores. This size has not been trained to the end here.
 
 import ml_collections
 
-from configs import common
+from configs import common, rgb_mesh_rcnn
 
 
 def get_config(variant=""):
     """Settings of the experiment; variants: published, tiny."""
-    config = common.experiment("refinement", inputs=("rgb", "depth"))
-    config.image_size = 137
-    config.num_points = 5000
-    config.color_jitter = 0.0
-    config.flip = False
-    config.batch_size = 32
+    experiment = common.experiment("refinement", inputs=("rgb", "depth"))
+    config = rgb_mesh_rcnn.with_training(experiment)
     config.num_steps = 100_000
-    config.optimizer.learning_rate = 1e-4
-    config.optimizer.schedule = "constant"
-    config.optimizer.warmup_steps = 0
-
     changes = {"published": published, "tiny": tiny}
     return common.variant(config, variant, changes)
 

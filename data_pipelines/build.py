@@ -23,22 +23,13 @@ from rich.progress import Progress
 from data_pipelines import tensorflow_extra  # noqa: F401
 
 # isort: split
-from data_pipelines import (
-    build_report,
-    cache,
-    record_files,
-    source_files,
-)
-from data_pipelines.job import Job, parse
-from data_pipelines.outcomes import attempt
-from data_pipelines.plan import find
-from data_pipelines.views import (
-    REPORT_NAME,
-    SPLITS,
-    VERSION,
-    Options,
-    load_estimator,
-)
+from data_pipelines.building import build_report, cache, source_files
+from data_pipelines.building.examples import load_estimator
+from data_pipelines.building.file_format import check_platform
+from data_pipelines.building.job import Job, parse
+from data_pipelines.building.options import REPORT_NAME, SPLITS, VERSION, Options
+from data_pipelines.building.plan import find
+from data_pipelines.building.results import attempt
 from pixel2mesh_jax import file_locks
 from pixel2mesh_jax.atomic_files import publish_folder
 from pixel2mesh_jax.errors import InputError
@@ -63,7 +54,7 @@ def run(job: Job, console: Console) -> None:
     """Builds the data set unless it is there. Raises InputError, see `main`."""
     if _is_complete(job, console):
         return
-    record_files.check_platform()
+    check_platform()
     with _alone(job):
         if _is_complete(job, console):  # another build has just ended
             return
@@ -104,28 +95,28 @@ def _is_remote(job):
 
 def _build_here(job, plan, console):
     """All cores fill the cache, then one writes the shards."""
-    outcomes = _fill_cache(job, plan, console)
-    report = build_report.make_report(job, plan.ignored, outcomes)
+    results = _fill_cache(job, plan, console)
+    report = build_report.make_report(job, plan.ignored, results)
     build_report.print_report(report, console)
-    items = _without_failed(plan.items, outcomes)
+    items = _without_failed(plan.items, results)
     with console.status("writing shards"):
-        _write_shards(job, plan, items, outcomes, folder=job.cache)
+        _write_shards(job, plan, items, results, folder=job.cache)
 
 
 def _build_on_beam(job, plan, console):
     """Workers of Beam build the objects and write the shards."""
     options = _beam_options(job.beam_pipeline_options)
-    outcomes = _hopeless(plan, job.options)
-    if len(outcomes) == len(plan.items):
-        report = build_report.make_report(job, plan.ignored, outcomes)
+    results = _hopeless(plan, job.options)
+    if len(results) == len(plan.items):
+        report = build_report.make_report(job, plan.ignored, results)
         build_report.print_report(report, console)
-    items = _without_failed(plan.items, outcomes)
+    items = _without_failed(plan.items, results)
     with console.status("building on Apache Beam"):
         _write_shards(
             job,
             plan,
             items,
-            outcomes,
+            results,
             make_examples=plan.make_examples,
             beam_options=options,
         )
@@ -145,15 +136,15 @@ def _beam_options(text):
 
 def _fill_cache(job, plan, console):
     """Shows how far it is; returns what became of the objects."""
-    outcomes = []
+    results = []
     with Progress(console=console) as progress:
         bar = progress.add_task(job.name, total=len(plan.items))
-        for outcome in cache.fill(
+        for result in cache.build_missing(
             job.cache, plan.items, plan.make_examples, job.options, job.workers
         ):
             progress.advance(bar)
-            outcomes.append(outcome)
-    return outcomes
+            results.append(result)
+    return results
 
 
 def _hopeless(plan, options):
@@ -165,36 +156,36 @@ def _hopeless(plan, options):
     failures = []
     for split in SPLITS:
         items = [item for item in plan.items if item.split == split]
-        results = (attempt(item, plan.make_examples, options)[1] for item in items)
-        failed = list(itertools.takewhile(lambda result: result.failure, results))
+        tried = (attempt(item, plan.make_examples, options)[1] for item in items)
+        failed = list(itertools.takewhile(lambda result: result.failure, tried))
         if len(failed) == len(items):
             failures += failed
     return failures
 
 
-def _without_failed(items, outcomes):
-    failed = {(row.split, row.object_id) for row in outcomes if row.failure}
+def _without_failed(items, results):
+    failed = {(row.split, row.object_id) for row in results if row.failure}
     built = [item for item in items if (item.split, item.object_id) not in failed]
     if not built:
         raise InputError("none of the objects could be built; see the reasons above")
     return built
 
 
-def _write_shards(job, plan, items, outcomes, beam_options=None, **source):
+def _write_shards(job, plan, items, results, beam_options=None, **source):
     """Lets TFDS write; the folder appears complete or not at all."""
     if _is_remote(job):
-        _run_builder(job, job.data_dir, plan, items, outcomes, beam_options, source)
+        _run_builder(job, job.data_dir, plan, items, results, beam_options, source)
         source_files.write(job.shards, plan.items)
         return
     staging = job.cache / "staging"
     shutil.rmtree(staging, ignore_errors=True)  # of a build that was killed
-    _run_builder(job, staging, plan, items, outcomes, beam_options, source)
+    _run_builder(job, staging, plan, items, results, beam_options, source)
     finished = staging / job.name / VERSION
     source_files.write(finished, plan.items)
     publish_folder(finished, job.shards)
 
 
-def _run_builder(job, data_dir, plan, items, outcomes, beam_options, source):
+def _run_builder(job, data_dir, plan, items, results, beam_options, source):
     import tensorflow_datasets as tfds  # slow to import, and no business of the workers
 
     tfds.disable_progress_bar()
@@ -206,7 +197,7 @@ def _run_builder(job, data_dir, plan, items, outcomes, beam_options, source):
         items=tuple(items),
         categories=plan.categories,
         options=job.options,
-        outcomes=outcomes,
+        results=results,
         make_report=functools.partial(build_report.make_report, job, plan.ignored),
         **source,
     )

@@ -14,17 +14,17 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from data_pipelines import fields as batch_fields
-from data_pipelines import order
-from data_pipelines.datasets import (
+from data_pipelines.streaming import fields as batch_fields
+from data_pipelines.streaming import order
+from data_pipelines.streaming.datasets import (
     Path,
     check_has,
     choose_depth,
     dataset_info,
     open_dataset,
 )
-from data_pipelines.preparation import Recipe, parser, preparation
-from data_pipelines.record_files import Records
+from data_pipelines.streaming.preparation import ExampleSettings, parser, preparation
+from data_pipelines.streaming.record_files import Records
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.structures import Batch
@@ -83,7 +83,7 @@ def train_batches(
     info = dataset_info(name, data_dir)
     check_has(info, ("points", *require))
     builder = open_dataset(name, data_dir)
-    recipe = Recipe(
+    settings = ExampleSettings(
         fields=tuple(fields),
         image_size=image_size,
         num_points=num_points,
@@ -104,8 +104,8 @@ def train_batches(
         return records[order.record_of(int(number), len(records), seed)]
 
     numbers = tf.data.Dataset.counter().map(number_of)
-    dataset = _examples(numbers, read, builder, recipe)
-    return _batches(dataset, local, builder, recipe)
+    dataset = _examples(numbers, read, builder, settings)
+    return _batches(dataset, local, builder, settings)
 
 
 def eval_batches(
@@ -149,7 +149,7 @@ def eval_batches(
     builder, info = open_dataset(name, data_dir), dataset_info(name, data_dir)
     if fields is None:
         fields = batch_fields.all_of(builder.info.features)
-    recipe = Recipe(
+    settings = ExampleSettings(
         fields=tuple(fields),
         image_size=image_size,
         num_points=num_points or info.max_points,
@@ -162,10 +162,10 @@ def eval_batches(
     mine = order.share(chosen, process_index, process_count)
     filled = np.concatenate([mine, np.repeat(mine[:1], -len(mine) % batch_size)])
     numbers = tf.data.Dataset.from_tensor_slices(filled)
-    dataset = _examples(numbers, records.__getitem__, builder, recipe)
+    dataset = _examples(numbers, records.__getitem__, builder, settings)
     return (
         batch._replace(weight=_weight(step * batch_size, batch_size, len(mine)))
-        for step, batch in enumerate(_batches(dataset, batch_size, builder, recipe))
+        for step, batch in enumerate(_batches(dataset, batch_size, builder, settings))
     )
 
 
@@ -201,12 +201,12 @@ def _examples(
     numbers: tf.data.Dataset,
     read: Callable[[np.int64], bytes],
     builder: tfds.core.DatasetBuilder,
-    recipe: Recipe,
+    settings: ExampleSettings,
 ) -> tf.data.Dataset:
     """Reads and prepares the records of a stream of numbers, in its order."""
     features = builder.info.features
-    batch_fields.check(recipe.fields, features)
-    prepare = preparation(features, recipe)
+    batch_fields.check(settings.fields, features)
+    prepare = preparation(features, settings)
 
     def example(number):
         record = tf.numpy_function(read, [number], tf.string, stateful=False)
@@ -219,18 +219,18 @@ def _batches(
     examples: tf.data.Dataset,
     batch_size: int,
     builder: tfds.core.DatasetBuilder,
-    recipe: Recipe,
+    settings: ExampleSettings,
 ) -> Iterator[Batch]:
     """Numpy batches; the cameras follow the resized and mirrored images."""
     height, width = builder.info.features["rgba"].shape[:2]
-    scale = recipe.image_size / width, recipe.image_size / height
+    scale = settings.image_size / width, settings.image_size / height
     missing = dict.fromkeys(Batch._fields)
     dataset = examples.batch(batch_size).prefetch(tf.data.AUTOTUNE)
     for found in dataset.as_numpy_iterator():
         flipped = found.pop("flipped")[:, None, None]
         if "intrinsics" in found:
             intrinsics = camera.resize_intrinsics(found["intrinsics"], *scale)
-            mirrored = camera.flip_intrinsics(intrinsics, recipe.image_size)
+            mirrored = camera.flip_intrinsics(intrinsics, settings.image_size)
             found["intrinsics"] = np.where(flipped, mirrored, intrinsics)
         weight = np.ones(len(flipped), np.float32)
         yield Batch(**{**missing, "weight": weight, **found})

@@ -18,8 +18,8 @@ import sys
 
 from rich.console import Console
 
+from data_pipelines.building.options import random_generator
 from data_pipelines.procedural_shapes import families
-from data_pipelines.views import random_generator
 from pixel2mesh_jax.errors import InputError
 
 # Licences of which no part may go into weights that others use as they like.

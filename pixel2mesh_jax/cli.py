@@ -128,18 +128,7 @@ def flags_of(command: Mode, arguments: Sequence[str]) -> list[str]:
     rest = list(arguments)
     if rest and not rest[0].startswith("-"):
         rest[0] = f"--{command.first}={rest[0]}"
-    return [f"--mode={command.name}", *_config_of_run(command, rest), *rest]
-
-
-def _config_of_run(command, flags):
-    """What lets single settings of a run be given anew: `--config.data_dir=...`."""
-    names = [flag.partition("=")[0] for flag in flags]
-    overridden = any(name.startswith("--config.") for name in names)
-    if command.first == "config" or "--config" in names or not overridden:
-        return []
-    runs = [flag for flag in flags if flag.startswith("--workdir=")]
-    run = runs[0].removeprefix("--workdir=") if runs else ""
-    return [f"--config={_config_folder() / 'of_run.py'}:{run}"]
+    return [f"--mode={command.name}", *rest]
 
 
 def configs() -> list[str]:

@@ -4,8 +4,10 @@ python -m pixel2mesh_jax.main --config configs/rgbd.py --workdir runs/rgbd
     [--mode train|eval|reconstruct|import|release] [--config.batch_size=16 ...]
 """
 
+import importlib.util
 import pathlib
 import sys
+from collections.abc import Sequence
 
 import ml_collections
 from absl import app, flags, logging
@@ -123,7 +125,7 @@ def run() -> None:
 
 def _parse(arguments):
     try:
-        rest = FLAGS(arguments)
+        rest = FLAGS(with_config_of_run(arguments))
         if FLAGS.config is not None:
             getattr(FLAGS.config, "inputs", None)  # raises if the file does not exist
         return rest
@@ -138,6 +140,34 @@ def _parse(arguments):
         cause = _first_cause(error)
         text = str(cause) if isinstance(cause, InputError) else _one_line(cause)
         _refuse(text)
+
+
+def with_config_of_run(arguments: Sequence[str]) -> list[str]:
+    """The command line, with the settings of the run where some are given anew.
+
+    `--config.data_dir=...` needs a config that it changes: in modes that read a run and
+    without `--config`, that of the run, or of the weights that ship.
+    """
+    given = _values_of_flags(arguments)
+    mode = given.get("mode", FLAGS["mode"].default)
+    reads_run = mode in NEEDED and "config" not in NEEDED[mode]
+    anew = any(name.startswith("config.") for name in given)
+    if not (reads_run and anew) or "config" in given:
+        return [*arguments]
+    configs = pathlib.Path(importlib.util.find_spec("configs").origin).parent
+    of_run = f"--config={configs / 'of_run.py'}:{given.get('workdir', '')}"
+    program, *rest = arguments
+    return [program, of_run, *rest]
+
+
+def _values_of_flags(arguments):
+    """By name, before they are checked: `--name=value` or `--name value`."""
+    found = {}
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, equals, value = argument.lstrip("-").partition("=")
+        if argument.startswith("-"):
+            found[name] = value if equals else following
+    return found
 
 
 def _first_cause(error):

@@ -276,11 +276,11 @@ def _estimate(config, name):
     """The function that guesses depth, if the command line asks for one."""
     if name == "none":
         return None
-    from data_pipelines import depth_estimation
+    from data_pipelines.depth_estimation import estimators
 
     _check_encoding(config)
-    estimator = depth_estimation.load_estimator(name)
-    return functools.partial(depth_estimation.estimate_depth, estimator=estimator)
+    estimator = estimators.load_estimator(name)
+    return functools.partial(estimators.estimate_depth, estimator=estimator)
 
 
 def _check_encoding(config):

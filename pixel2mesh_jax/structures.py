@@ -255,10 +255,13 @@ class Reconstruction(NamedTuple):
       stages: coarse to fine; the last one is the result. Numbers of vertices and faces
         may differ from stage to stage and from view to view.
       frame: of the vertices; that of the batch unless somebody has moved them.
+      remarks: what was out of the ordinary, in words that are the same for all views;
+        evaluation counts them, reconstruction warns.
     """
 
     stages: tuple[HostMesh, ...]
     frame: str = "camera"
+    remarks: tuple[str, ...] = ()
 
     @property
     def mesh(self) -> HostMesh:

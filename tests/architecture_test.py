@@ -57,6 +57,18 @@ MAY_IMPORT = {
     "compare": MODES | {"modes", "command_line"},
 }
 
+# Room of `data_pipelines` -> the rooms that it may import, besides itself. `plan.py`
+# lists the data sets; what stands at the top, the entry points, may import all.
+DATA_ROOMS = {
+    "surfaces": set(),
+    "depth_estimation": set(),
+    "building": {"surfaces", "depth_estimation"},
+    "streaming": {"building"},
+    "sources": {"building", "surfaces"},
+}
+DATA_SETS = {"building", "surfaces", "sources"}
+LISTS_DATA_SETS = "data_pipelines/building/plan.py"
+
 # Library -> where it may be imported. Everything else does without.
 ONLY_IN = {
     "tensorflow": ("data_pipelines/",),
@@ -66,11 +78,11 @@ ONLY_IN = {
     "jraph": ("pixel2mesh_jax/geometry/graph.py",),
     "pickle": (),  # io/pickled_arrays.py parses without running
     "torch": (
-        "data_pipelines/depth_estimation.py",
+        "data_pipelines/depth_estimation/",
         "pixel2mesh_jax/weights/files.py",
     ),
     "safetensors": ("pixel2mesh_jax/weights/",),
-    "transformers": ("data_pipelines/depth_estimation.py",),
+    "transformers": ("data_pipelines/depth_estimation/",),
     "onnxruntime": ("pixel2mesh_jax/io/onnx_networks.py",),
     "gradio": ("pixel2mesh_jax/app.py",),
     "rembg": ("pixel2mesh_jax/io/matting.py",),
@@ -134,6 +146,24 @@ def test_imports_go_down_the_floors(path):
     assert here in MAY_IMPORT, f"{here} has no floor yet: add it to MAY_IMPORT"
     wanted = {part(name) for name in imports(path)} - {None, here}
     assert wanted <= MAY_IMPORT[here]
+
+
+def room(dotted: str) -> str | None:
+    """The room of `data_pipelines` that a dotted name belongs to, if any."""
+    head, *rest = dotted.split(".")
+    folder = REPOSITORY / "data_pipelines" / (rest[0] if rest else "")
+    return rest[0] if head == "data_pipelines" and rest and folder.is_dir() else None
+
+
+@pytest.mark.parametrize("path", [*source_files("data_pipelines")], ids=name_of)
+def test_rooms_of_data_pipelines_keep_apart(path):
+    here = room(path.relative_to(REPOSITORY).parent.as_posix().replace("/", "."))
+    if here is None or path.name.endswith("_test.py"):
+        return
+    wanted = {room(name) for name in imports(path)} - {None, here}
+    if name_of(path) == LISTS_DATA_SETS:
+        wanted &= {*DATA_ROOMS}
+    assert wanted <= DATA_ROOMS.get(here, DATA_SETS)
 
 
 def test_floors_have_no_cycle():

@@ -52,19 +52,33 @@ def test_configs_are_found_by_name_in_every_folder(
     assert cli.config_file("mine.py:tiny") == "mine.py:tiny"
 
 
-def test_single_settings_of_a_run_are_given_anew(called, repository):
-    config = f"--config={repository / 'configs' / 'of_run.py'}"
-    _, flags = called("eval", "runs/a", "--config.data_dir=b")
-    assert flags == [
-        "--mode=eval",
-        f"{config}:runs/a",
-        "--workdir=runs/a",
-        "--config.data_dir=b",
-    ]
-    _, flags = called("eval", "--config.data_dir=b")
-    assert flags == ["--mode=eval", f"{config}:", "--config.data_dir=b"]
-    _, flags = called("eval", "runs/a", "--config=c.py", "--config.data_dir=b")
-    assert flags[1:3] == ["--workdir=runs/a", "--config=c.py"]
+@pytest.mark.parametrize(
+    ("flags", "run"),
+    [
+        ("--mode=eval --workdir=runs/a --config.data_dir=b", "runs/a"),
+        ("--mode eval --workdir runs/a --config.data_dir b", "runs/a"),
+        ("--mode=eval --config.data_dir=b", ""),
+        ("--mode=reconstruct --input=a.png --config.image_size=9", ""),
+    ],
+)
+def test_single_settings_of_a_run_are_given_anew(repository, flags, run):
+    config = f"--config={repository / 'configs' / 'of_run.py'}:{run}"
+    given = ["main.py", *flags.split()]
+    assert program.with_config_of_run(given) == ["main.py", config, *flags.split()]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--mode=eval --workdir=runs/a",
+        "--mode=eval --workdir=runs/a --config=c.py --config.data_dir=b",
+        "--workdir=runs/a --config.data_dir=b",  # a training needs its experiment
+        "--mode=paint --config.data_dir=b",
+    ],
+)
+def test_other_command_lines_stay_as_they_are(flags):
+    given = ["main.py", *flags.split()]
+    assert program.with_config_of_run(given) == given
 
 
 def test_help_names_commands_and_configs(capsys):

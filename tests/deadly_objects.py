@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from data_pipelines.views import Item, Options
+from data_pipelines.building.options import Item, Options
 from pixel2mesh_jax.structures import Example
 
 

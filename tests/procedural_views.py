@@ -5,8 +5,8 @@ import functools
 import jax
 import numpy as np
 
+from data_pipelines.building.options import Item, Options
 from data_pipelines.procedural_shapes import families, source
-from data_pipelines.views import Item, Options
 from pixel2mesh_jax.io.views import batch_of_view
 
 CATEGORIES = families.CATEGORIES[:8]

@@ -6,8 +6,8 @@ import tensorflow_datasets as tfds
 import trimesh
 
 from data_pipelines import build
+from data_pipelines.building.options import SPLITS, VERSION, Options
 from data_pipelines.mesh_folder import mesh_folder_dataset_builder, source
-from data_pipelines.views import SPLITS, VERSION, Options
 from pixel2mesh_jax.errors import InputError
 
 

@@ -3,9 +3,10 @@
 import collections
 import pathlib
 
-from data_pipelines import folders
-from data_pipelines.oddities import warn_of_oddities
-from data_pipelines.views import Item, Options, examples_of_surface, split_of
+from data_pipelines.building.examples import examples_of_surface
+from data_pipelines.building.options import Item, Options, split_of
+from data_pipelines.sources import folders
+from data_pipelines.surfaces.mesh_checks import warn_of_defects
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.io import meshes
 from pixel2mesh_jax.structures import Example
@@ -48,7 +49,7 @@ def find_items(
 def make_examples(item: Item, options: Options) -> list[Example]:
     """Reads, normalises and renders one file. Raises InputError if it cannot."""
     surface = meshes.load_surface(item.files[0])
-    warn_of_oddities(surface)
+    warn_of_defects(surface)
     return examples_of_surface(meshes.normalize(surface, options.up), item, options)
 
 

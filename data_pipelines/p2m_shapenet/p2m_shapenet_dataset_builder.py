@@ -1,6 +1,6 @@
 """Shards of the released Pixel2Mesh data."""
 
-from data_pipelines import shards
+from data_pipelines.building import shards
 
 
 class Builder(shards.ViewsBuilder, skip_registration=True):

@@ -10,8 +10,8 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from data_pipelines import build
+from data_pipelines.building.options import REPORT_NAME, VERSION, Options
 from data_pipelines.p2m_shapenet import p2m_shapenet_dataset_builder, source
-from data_pipelines.views import REPORT_NAME, VERSION, Options
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 

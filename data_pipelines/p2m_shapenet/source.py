@@ -7,9 +7,9 @@ import re
 
 import numpy as np
 
-from data_pipelines import shapenet
-from data_pipelines.shapenet import PAPER_SYNSETS, RENDERING_SIZE
-from data_pipelines.views import Item, Options
+from data_pipelines.building.options import Item, Options
+from data_pipelines.sources import shapenet
+from data_pipelines.sources.shapenet import PAPER_SYNSETS, RENDERING_SIZE
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.io import dat

@@ -19,8 +19,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from data_pipelines import alignment
-from data_pipelines.views import Picture
+from data_pipelines.building.examples import Picture
+from data_pipelines.surfaces import alignment
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, object_crop
 from pixel2mesh_jax.io import images, masks, meshes

@@ -15,8 +15,8 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from data_pipelines import build
+from data_pipelines.building.options import REPORT_NAME, VERSION, Options
 from data_pipelines.pix3d import crops, pix3d_dataset_builder, source
-from data_pipelines.views import REPORT_NAME, VERSION, Options
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 

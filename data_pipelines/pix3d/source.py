@@ -6,8 +6,9 @@ import pathlib
 
 import numpy as np
 
+from data_pipelines.building.examples import examples_of_pictures
+from data_pipelines.building.options import Item, Options, split_of
 from data_pipelines.pix3d import crops
-from data_pipelines.views import Item, Options, examples_of_pictures, split_of
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.io import limits, meshes
 from pixel2mesh_jax.structures import Example

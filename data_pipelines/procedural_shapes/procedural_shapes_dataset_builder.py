@@ -1,6 +1,6 @@
 """Shards of procedural shapes."""
 
-from data_pipelines import shards
+from data_pipelines.building import shards
 
 
 class Builder(shards.ViewsBuilder, skip_registration=True):

@@ -4,12 +4,12 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from data_pipelines import build
+from data_pipelines.building.options import VERSION, Options
 from data_pipelines.procedural_shapes import (
     families,
     procedural_shapes_dataset_builder,
     source,
 )
-from data_pipelines.views import VERSION, Options
 
 FEW = Options(views=1, num_points=200, objects=(2, 1, 1))
 

@@ -1,13 +1,8 @@
 """Shapes from formulas: which objects there are, and how one becomes records."""
 
+from data_pipelines.building.examples import examples_of_surface
+from data_pipelines.building.options import SPLITS, Item, Options, random_generator
 from data_pipelines.procedural_shapes import families
-from data_pipelines.views import (
-    SPLITS,
-    Item,
-    Options,
-    examples_of_surface,
-    random_generator,
-)
 from pixel2mesh_jax.io import meshes
 from pixel2mesh_jax.structures import Example
 

@@ -1,6 +1,6 @@
 """Shards of RGB-D captures."""
 
-from data_pipelines import shards
+from data_pipelines.building import shards
 from data_pipelines.rgbd_folder import source
 
 

@@ -10,9 +10,9 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 from data_pipelines import build, input_pipeline
-from data_pipelines.datasets import dataset_info
+from data_pipelines.building.options import REPORT_NAME, VERSION, Options
 from data_pipelines.rgbd_folder import rgbd_folder_dataset_builder, source
-from data_pipelines.views import REPORT_NAME, VERSION, Options
+from data_pipelines.streaming.datasets import dataset_info
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, object_crop
 from pixel2mesh_jax.io import captures, depth_maps, views

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_pipelines import folders, render, true_meshes
-from data_pipelines.views import Item, Options, random_generator
+from data_pipelines.building.options import Item, Options, random_generator
+from data_pipelines.sources import folders
+from data_pipelines.surfaces import render, true_meshes
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import object_crop
 from pixel2mesh_jax.io import cameras, captures, exif, meshes, sources, units, views

@@ -5,10 +5,12 @@ import pathlib
 import numpy as np
 from jaxtyping import Float
 
-from data_pipelines import alignment, render, shapenet
-from data_pipelines.shapenet import RENDERING_SIZE
+from data_pipelines.building.examples import Picture, examples_of_pictures
+from data_pipelines.building.options import Item, Options
 from data_pipelines.shapenet_r2n2 import frames
-from data_pipelines.views import Item, Options, Picture, examples_of_pictures
+from data_pipelines.sources import shapenet
+from data_pipelines.sources.shapenet import RENDERING_SIZE
+from data_pipelines.surfaces import alignment, render
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.io.meshes import Surface

@@ -1,6 +1,6 @@
 """Shards of ShapeNet models with the renderings of 3D-R2N2, or with our own."""
 
-from data_pipelines import shards
+from data_pipelines.building import shards
 from data_pipelines.shapenet_r2n2 import source
 
 

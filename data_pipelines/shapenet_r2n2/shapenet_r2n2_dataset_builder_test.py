@@ -13,9 +13,10 @@ import trimesh
 from PIL import Image
 from scipy.spatial import cKDTree
 
-from data_pipelines import build, render
+from data_pipelines import build
+from data_pipelines.building.options import REPORT_NAME, VERSION, Options
 from data_pipelines.shapenet_r2n2 import frames, shapenet_r2n2_dataset_builder, source
-from data_pipelines.views import REPORT_NAME, VERSION, Options
+from data_pipelines.surfaces import render
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.io import meshes

@@ -5,12 +5,13 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from data_pipelines import shapenet
-from data_pipelines.shapenet import RENDERING_SIZE, SYNSETS
+from data_pipelines.building.examples import examples_of_surface
+from data_pipelines.building.options import Item, Options
 from data_pipelines.shapenet_r2n2 import frames, renderings
 from data_pipelines.shapenet_r2n2.frames import V1_MESH, V2_MESH
 from data_pipelines.shapenet_r2n2.renderings import METADATA, POINTS
-from data_pipelines.views import Item, Options, examples_of_surface
+from data_pipelines.sources import shapenet
+from data_pipelines.sources.shapenet import RENDERING_SIZE, SYNSETS
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.io import meshes
 from pixel2mesh_jax.structures import Example

@@ -3,6 +3,7 @@
 Baselines are scored beside the predictions: what a trained model has to beat.
 """
 
+import collections
 import concurrent.futures
 import functools
 import json
@@ -17,7 +18,7 @@ from rich.console import Console
 
 from pixel2mesh_jax import processes
 from pixel2mesh_jax.atomic_files import write_atomically
-from pixel2mesh_jax.evaluation import metrics, score_tables, solids
+from pixel2mesh_jax.evaluation import metrics, occupancy, score_tables
 from pixel2mesh_jax.evaluation import protocols as named
 from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction
 
@@ -53,7 +54,8 @@ def evaluate(
 
     Returns:
       `protocols`: protocol -> `score_tables.average`; `baselines`: name -> the same;
-      `num_samples`; and `samples`: category and scores by protocol of each, in the
+      `num_samples`; `remarks`: remark -> of how many samples (see `Reconstruction`);
+      and `samples`: category and scores by protocol of each, in the
       order of the split. All numbers are plain, ready for JSON.
 
     Raises:
@@ -75,6 +77,7 @@ def evaluate(
             for name in baselines
         },
         "num_samples": len(rows),
+        "remarks": dict(collections.Counter(x for row in rows for x in row["remarks"])),
         "samples": [
             {"category": name, "scores": row["scores"]}
             for name, row in zip(names, rows, strict=True)
@@ -150,6 +153,7 @@ def _score_sample(protocols, baselines, batch, index, found: Reconstruction):
     true = _truth(batch, index)
     return {
         "category": int(batch.category[index]),
+        "remarks": found.remarks,
         "scores": _scores(found.mesh, true, protocols),
         "baselines": {
             name: _scores(make(batch, index), true, protocols)
@@ -170,9 +174,9 @@ def _truth(batch, row):
     depth, intrinsics = of("depth", "intrinsics")
     known = {"colors": colors}
     if voxels is not None:
-        known["solid"] = solids.of_voxels(voxels, intrinsics, batch.rgb.shape[1:3])
+        known["solid"] = occupancy.of_voxels(voxels, intrinsics, batch.rgb.shape[1:3])
     if distances is not None:
-        known["cells"] = solids.of_distances(distances, placement)
+        known["cells"] = occupancy.of_distances(distances, placement)
     if depth is not None and np.any(depth):
         known["view"] = depth, intrinsics
     return named.truth(points, normals, **known)

@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.evaluation import crossings, depth_agreement, hidden, metrics
-from pixel2mesh_jax.evaluation.solids import Solid
+from pixel2mesh_jax.evaluation.occupancy import Occupancy
 from pixel2mesh_jax.geometry import surface
 
 Scores = dict[str, float]
@@ -73,8 +73,8 @@ class Truth(NamedTuple):
 
     tree: cKDTree
     normals: Float[np.ndarray, "P 3"]
-    solid: Solid | None = None
-    cells: Solid | None = None
+    solid: Occupancy | None = None
+    cells: Occupancy | None = None
     view: tuple[Float[np.ndarray, "H W"], Float[np.ndarray, "3 3"]] | None = None
     colors: Float[np.ndarray, "P 3"] | None = None
 
@@ -160,7 +160,7 @@ def _vertices(vertices: Vertices, faces: Faces) -> Prediction:
 
 def _surface_samples(vertices: Vertices, faces: Faces, num_points: int) -> Prediction:
     rng = np.random.default_rng(SAMPLE_SEED)
-    points, normals = surface.draw_points(vertices, faces, num_points, rng)
+    points, normals = surface.sample_points_on_host(vertices, faces, num_points, rng)
     return Prediction(cKDTree(points), vertices, faces, normals)
 
 

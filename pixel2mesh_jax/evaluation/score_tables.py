@@ -152,6 +152,8 @@ def notes(run: Mapping, protocol: str) -> list[str]:
     for score, need in protocols.PROTOCOLS[protocol].needs.items():
         if own["per_category"] and score not in own["mean_over_samples"]:
             found.append(f"No {score}: the data lack what it needs, {need}.")
+    for remark, count in run.get("remarks", {}).items():
+        found.append(f"Of {count} of {run['num_samples']} samples: {remark}.")
     return found + _about_published(run, protocol)
 
 

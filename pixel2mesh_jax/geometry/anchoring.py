@@ -29,7 +29,7 @@ REACH = 0.08
 DAMPING = 0.7
 
 
-class View(NamedTuple):
+class DepthView(NamedTuple):
     """What a mesh is anchored to; see `structures.Batch`.
 
     Attributes:
@@ -46,7 +46,7 @@ class View(NamedTuple):
 def anchor(
     vertices: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
-    view: View,
+    view: DepthView,
     steps: int,
 ) -> Float[np.ndarray, "V 3"]:
     """The vertices after some steps; on the host.

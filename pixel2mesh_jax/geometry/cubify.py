@@ -6,9 +6,10 @@ triangles, counter-clockwise seen from outside. All is found by comparing an occ
 with itself, shifted, and by counting along its rows: it is compiled and runs for a
 batch by `jax.vmap`. Nothing is differentiated: the positions are constants.
 
-Faces meet only at lattice points, so a vertex has neighbours at 14 fixed offsets: 6
-along the axes and 8 along the diagonals of the faces. That is its row in the table of
-neighbours, and a graph convolution is a gather.
+Faces meet only at lattice points. Corners of one face lie at 18 offsets, 6 along the
+axes and 12 along diagonals; triangles have edges at 14 of them, as both faces across
+the first axis are divided along the same diagonal, and both across the last. So a row
+of the table of neighbours has 14 places, and a graph convolution is a gather.
 
 Arrays end in padding. Padded faces are (0, 0, 0), which have no area and are never
 drawn; padded vertices stand where the first one does and are nobody's neighbours.

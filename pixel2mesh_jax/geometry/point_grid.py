@@ -14,7 +14,7 @@ from jaxtyping import Float, Int8
 from pixel2mesh_jax.geometry import camera, cube, frustum, trilinear
 from pixel2mesh_jax.structures import Array
 
-# Range of int8 distances in records, see data_pipelines/volumes.py.
+# Range of int8 distances in records, see data_pipelines/surfaces/volumes.py.
 FULL = 127
 
 

@@ -134,7 +134,7 @@ def at_places(
     return jnp.sum(places.weights[..., None] * corners, axis=0)
 
 
-def draw_places(
+def sample_places_on_host(
     vertices: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
     num_points: int,
@@ -144,10 +144,10 @@ def draw_places(
 
     Faces of zero area are never drawn.
     """
-    return _draw_places(face_areas(vertices, faces), num_points, rng)
+    return _sample_places(face_areas(vertices, faces), num_points, rng)
 
 
-def _draw_places(areas, num_points, rng):
+def _sample_places(areas, num_points, rng):
     candidates = np.flatnonzero(areas > 0)
     ends = np.cumsum(areas[candidates])
     drawn = np.searchsorted(ends, rng.random(num_points) * ends[-1], side="right")
@@ -157,7 +157,7 @@ def _draw_places(areas, num_points, rng):
     return face, np.stack([1 - root, root * (1 - v), root * v], axis=1)
 
 
-def draw_points(
+def sample_points_on_host(
     vertices: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
     num_points: int,
@@ -172,7 +172,7 @@ def draw_points(
     areas = face_areas(vertices, faces)
     if not np.any(areas > 0):
         return np.tile(vertices[:1], (num_points, 1)), np.zeros((num_points, 3))
-    face, weights = _draw_places(areas, num_points, rng)
+    face, weights = _sample_places(areas, num_points, rng)
     points = np.einsum("nc,ncd->nd", weights, vertices[faces[face]])
     return points, face_normals(vertices, faces)[face]
 

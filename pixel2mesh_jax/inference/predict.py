@@ -96,8 +96,10 @@ def predict(
         depth, see `geometry/anchoring.py`.
 
     Raises:
-      InputError: the prediction is empty or not finite.
+      InputError: `refine` is negative, or the prediction is empty or not finite.
     """
+    if refine < 0:
+        raise InputError(f"refine is {refine}; expected 0 or a number of steps")
     view, metric = capture.view, capture.unit is not None
     square, fitted = views.canonicalize(view, fit)
     if square.estimated is not None:
@@ -105,7 +107,7 @@ def predict(
     elif estimate is not None and not metric:
         square = views.with_relative_depth(square, estimate(square.rgba))
     batch = views.batch_of_view(square, image_size)
-    predicted = list(extract(batch)[0].stages)
+    predicted = list(stages_of(extract, batch, name))
     if not len(predicted[-1].faces):
         raise InputError(f"{name}: the prediction is empty, it has no surface")
     if not all(np.isfinite(mesh.vertices).all() for mesh in predicted):
@@ -125,6 +127,14 @@ def predict(
         batch=batch,
         seen=seen,
     )
+
+
+def stages_of(extract: Extract, batch: Batch, name: object) -> tuple[HostMesh, ...]:
+    """Meshes of a batch of one; warns of what was out of the ordinary."""
+    (found,) = extract(batch)
+    for remark in found.remarks:
+        logger.warning("%s: %s", name, remark)
+    return found.stages
 
 
 def warn_of_doubts(
@@ -153,7 +163,7 @@ def warn_of_doubts(
 
 def _anchored(mesh, batch, steps):
     """A mesh whose visible side lies on the depth map of a batch of one."""
-    view = anchoring.View(batch.depth[0], batch.mask[0], batch.intrinsics[0])
+    view = anchoring.DepthView(batch.depth[0], batch.mask[0], batch.intrinsics[0])
     return mesh._replace(
         vertices=anchoring.anchor(mesh.vertices, mesh.faces, view, steps)
     )

@@ -150,8 +150,6 @@ def reconstruct(
     _check_choice("format", file_format, FORMATS)
     _check_choice("preview", previews, PREVIEWS)
     finish.check(wanted)
-    if refine < 0:
-        raise InputError(f"refine is {refine}; expected 0 or a number of steps")
     if depth is not None and "depth" not in inputs:
         logger.warning("The model sees colour only: depth just gives the metric scale.")
     if estimate is not None and "depth" not in inputs:

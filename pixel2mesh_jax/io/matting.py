@@ -28,7 +28,7 @@ REMBG_MODEL = "u2net"
 Matting = Callable[[UInt8[np.ndarray, "H W 3"]], UInt8[np.ndarray, "H W"]]
 
 
-class Recipe(NamedTuple):
+class MattingRecipe(NamedTuple):
     """How a picture enters a salient-object network.
 
     Attributes:
@@ -45,9 +45,9 @@ class Recipe(NamedTuple):
 # Against division by zero in a black picture, as rembg.
 DARKEST = 1e-6
 RECIPES = {
-    "u2net": Recipe(320),
-    "isnet": Recipe(1024, std=(1.0, 1.0, 1.0)),
-    "birefnet": Recipe(1024, logits=True),
+    "u2net": MattingRecipe(320),
+    "isnet": MattingRecipe(1024, std=(1.0, 1.0, 1.0)),
+    "birefnet": MattingRecipe(1024, logits=True),
 }
 # Pieces of the file names under which rembg's release publishes the networks.
 PUBLISHED = {
@@ -80,7 +80,7 @@ def load_matting(name: str) -> Matting | None:
 
 
 def prepare(
-    rgb: UInt8[np.ndarray, "H W 3"], recipe: Recipe, size: tuple[int, int]
+    rgb: UInt8[np.ndarray, "H W 3"], recipe: MattingRecipe, size: tuple[int, int]
 ) -> Float32[np.ndarray, "h w 3"]:
     """What a network of (height, width) `size` is given for a picture."""
     height, width = size
@@ -92,7 +92,9 @@ def prepare(
 
 
 def coverage(
-    prediction: Float32[np.ndarray, "h w"], recipe: Recipe, shape: tuple[int, int]
+    prediction: Float32[np.ndarray, "h w"],
+    recipe: MattingRecipe,
+    shape: tuple[int, int],
 ) -> UInt8[np.ndarray, "H W"]:
     """The answer of a network as alpha of a picture of (height, width) `shape`.
 

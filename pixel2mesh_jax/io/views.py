@@ -13,7 +13,7 @@ from pixel2mesh_jax.io import images, limits
 from pixel2mesh_jax.structures import Batch, View
 
 # Resized depth is missing where less than this part of it was valid; as in
-# data_pipelines/augment.py.
+# data_pipelines/streaming/augment.py.
 VALID_PART = 0.5
 # Whether to show the network the whole picture or the object, see `canonicalize`.
 FITS = ("auto", "always", "never")
@@ -128,9 +128,9 @@ def resize(view: View, size: int) -> View:
 def batch_of_view(view: View, image_size: int) -> Batch:
     """Resizes a square view to a batch of one, without ground truth.
 
-    Equals data_pipelines/augment.py `resize_view`: triangle filter that widens when the
-    picture shrinks; colours weighted by coverage and put on white, depth weighted by
-    validity.
+    Equals data_pipelines/streaming/augment.py `resize_view`: triangle filter that
+    widens when the picture shrinks; colours weighted by coverage and put on white,
+    depth weighted by validity.
     """
     light, alpha, depth = _resized(view, image_size)
     nothing = np.zeros((1, 1, 3), np.float32)

@@ -146,6 +146,21 @@ def choose_loss(
     return kind(**weights), terms
 
 
+def choose_objective(
+    settings: ml_collections.ConfigDict, families: Mapping[str, tuple[type, Terms]]
+) -> tuple[Any, Callable[..., Losses]]:
+    """Weights and objective of `loss.family`, the same in every phase.
+
+    Raises: as `choose_loss`.
+    """
+    weights, terms = choose_loss(settings, families)
+
+    def objective(outputs, batch, keys, phase):
+        return Losses(terms(outputs, batch, weights, keys))
+
+    return weights, objective
+
+
 def check_model(
     config: ml_collections.ConfigDict, expected: ml_collections.ConfigDict
 ) -> None:
@@ -207,8 +222,8 @@ def dtype_of(model: ml_collections.ConfigDict):
     return choose("model.dtype", model.dtype, DTYPES)
 
 
-def drawless(terms: Callable[[Outputs, Batch, Any], dict]) -> Terms:
-    """The same terms for callers that offer random keys."""
+def without_keys(terms: Callable[[Outputs, Batch, Any], dict]) -> Terms:
+    """Terms that are not random, for callers that offer random keys."""
     return lambda outputs, batch, weights, keys: terms(outputs, batch, weights)
 
 

@@ -15,11 +15,10 @@ from jaxtyping import Key
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import depth_noise, frustum, isosurface, vertex_colors
 from pixel2mesh_jax.losses.frustum import FrustumWeights, frustum_terms, moved_target
-from pixel2mesh_jax.methods.cascade import choose_loss, drawless, dtype_of
+from pixel2mesh_jax.methods.cascade import choose_objective, dtype_of, without_keys
 from pixel2mesh_jax.methods.method import (
     Call,
     Field,
-    Losses,
     Method,
     check_settings,
     choose,
@@ -35,7 +34,7 @@ from pixel2mesh_jax.structures import (
     VolumeOutputs,
 )
 
-FAMILIES = {"frustum": (FrustumWeights, drawless(frustum_terms))}
+FAMILIES = {"frustum": (FrustumWeights, without_keys(frustum_terms))}
 # Largest shift of the layers and largest change of their thickness in training, over
 # the extent, where all depth is made worse.
 LAYER_JITTER = 0.03
@@ -67,11 +66,7 @@ def make(config: ml_collections.ConfigDict) -> Method:
         choose("input", name, CHANNELS)
     if "rgb" not in config.inputs:
         raise InputError("Method 'frustum' needs input 'rgb', with or without 'depth'.")
-    weights, terms = choose_loss(config.loss, FAMILIES)
-
-    def objective(outputs, batch, keys, phase):
-        return Losses(terms(outputs, batch, weights, keys))
-
+    _, objective = choose_objective(config.loss, FAMILIES)
     return Method(
         fields=_fields(config),
         model=_make_network(config),

@@ -9,13 +9,14 @@ import ml_collections
 from pixel2mesh_jax.geometry import cubify
 from pixel2mesh_jax.losses.frustum_mesh import FrustumMeshWeights, frustum_mesh
 from pixel2mesh_jax.methods import frustum, mesh_rcnn
-from pixel2mesh_jax.methods.cascade import choose_loss, dtype_of
+from pixel2mesh_jax.methods.cascade import choose_loss
 from pixel2mesh_jax.methods.method import (
     Losses,
     Method,
     check_settings,
     image_fields,
 )
+from pixel2mesh_jax.methods.refinement import stage_settings
 from pixel2mesh_jax.models.frustum_mesh import FrustumMesh
 from pixel2mesh_jax.models.mesh_rcnn import PaddedRefinement
 
@@ -53,11 +54,7 @@ def make(config: ml_collections.ConfigDict) -> Method:
 
     head = PaddedRefinement(
         num_stages=model.num_stages,
-        features=model.hidden_features,
-        num_convs=model.num_blocks,
-        residual=model.residual,
-        pooling="half_pixel",  # the features are those of the rays
-        dtype=dtype_of(model),
+        **stage_settings(model, "half_pixel"),  # the features are those of the rays
     )
     return trunk._replace(
         fields=image_fields(config.image_size, config.num_points) | trunk.fields,

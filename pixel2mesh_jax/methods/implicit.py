@@ -5,7 +5,6 @@ instead of a known pose of the object (`geometry/cube.py`).
 """
 
 import functools
-import logging
 from typing import NamedTuple
 
 import jax
@@ -21,7 +20,6 @@ from pixel2mesh_jax.methods import cascade
 from pixel2mesh_jax.methods.method import (
     Call,
     Field,
-    Losses,
     Method,
     check,
     check_settings,
@@ -34,7 +32,7 @@ from pixel2mesh_jax.models.implicit_layers import FourierFeatures
 from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction
 from pixel2mesh_jax.weights import importing
 
-FAMILIES = {"implicit": (ImplicitWeights, cascade.drawless(implicit_terms))}
+FAMILIES = {"implicit": (ImplicitWeights, cascade.without_keys(implicit_terms))}
 INPUTS = ("rgb", "depth", "points")
 ENCODERS = ("resnet18", "resnet34", "resnet50")
 DECODERS = {
@@ -47,7 +45,9 @@ MIN_GRID = 4
 MIN_RESOLUTION = 4
 # Points of which a chunk is a multiple.
 ROWS = 256
-logger = logging.getLogger(__name__)
+# What is said of fields without a surface.
+FULL = "the field is inside everywhere: the mesh is all of its cube"
+EMPTY = "the field is outside everywhere: a small ball stands in"
 
 
 class Extraction(NamedTuple):
@@ -99,11 +99,7 @@ def make(config: ml_collections.ConfigDict) -> Method:
         owner = f"method {config.method!r}"
         check_settings(section, config[section], defaults()[section], owner)
     _check(config)
-    weights, terms = cascade.choose_loss(config.loss, FAMILIES)
-
-    def objective(outputs, batch, keys, phase):
-        return Losses(terms(outputs, batch, weights, keys))
-
+    weights, objective = cascade.choose_objective(config.loss, FAMILIES)
     return Method(
         fields=_fields(config),
         model=_make_network(config),
@@ -207,10 +203,10 @@ def extract(call: Call, batch: Batch, how: Extraction) -> list[Reconstruction]:
     code = call("encode", batch)
     rows = range(len(batch.weight))
     codes = (jax.tree.map(lambda x, row=row: x[row : row + 1], code) for row in rows)
-    return [Reconstruction((_extract_one(call, one, how),)) for one in codes]
+    return [_extract_one(call, one, how) for one in codes]
 
 
-def _extract_one(call, code, how) -> HostMesh:
+def _extract_one(call, code, how) -> Reconstruction:
     distances = _in_chunks(functools.partial(call, "distances", code), how.chunk)
     field = field_grid.coarse_to_fine(distances, how.resolution, how.truncation)
     index, faces = _surface(how.resolution * field)
@@ -220,17 +216,21 @@ def _extract_one(call, code, how) -> HostMesh:
         ask = _in_chunks(functools.partial(call, "colors", code), how.chunk)
         colors = np.clip(ask(positions), 0, 1)
     where = jax.tree.map(np.asarray, code.cube)
-    vertices = cube.outside(positions[None], where)[0]
-    return HostMesh(vertices.astype(np.float32), faces, colors)
+    vertices = cube.outside(positions[None], where)[0].astype(np.float32)
+    mesh = HostMesh(vertices, faces, colors)
+    return Reconstruction((mesh,), remarks=_remarks(field))
+
+
+def _remarks(field):
+    if np.all(field < 0):
+        return (FULL,)
+    return () if np.any(field < 0) else (EMPTY,)
 
 
 def _surface(field):
     """Vertices (row, column, layer) and faces; a ball where there is nothing."""
-    if np.all(field < 0):
-        logger.warning("The field is inside everywhere: the mesh is all of its cube.")
     if np.any(field < 0):
         return isosurface.marching_cubes(field)
-    logger.warning("The field is outside everywhere: a small ball stands in.")
     return isosurface.marching_cubes(isosurface.ball(field.shape))
 
 

@@ -16,16 +16,21 @@ from pixel2mesh_jax.methods.method import (
     check,
     image_fields,
 )
+from pixel2mesh_jax.methods.refinement import stage_settings
 from pixel2mesh_jax.models import refinement
 from pixel2mesh_jax.models.mesh_rcnn import MeshRCNN, PaddedRefinement, VoxelHead
 from pixel2mesh_jax.structures import (
     Batch,
     HostMesh,
+    PaddedMesh,
     Reconstruction,
     VoxelMeshOutputs,
 )
 from pixel2mesh_jax.weights import importing
 
+# What is said of a mesh that is not simply that of the occupied voxels.
+RAISED = "the mesh did not fit into its arrays, the threshold of its voxels was raised"
+EMPTY = "no voxel was occupied, or too many: a cube stands in"
 FAMILIES = {"voxel_mesh": (VoxelMeshWeights, voxel_mesh)}
 
 
@@ -104,12 +109,7 @@ def _make_network(config):
     model = config.model
     dtype = cascade.dtype_of(model)
     head = PaddedRefinement(
-        num_stages=model.num_stages,
-        features=model.hidden_features,
-        num_convs=model.num_blocks,
-        residual=model.residual,
-        pooling=model.pooling,
-        dtype=dtype,
+        num_stages=model.num_stages, **stage_settings(model, model.pooling)
     )
     voxel_head = VoxelHead(
         model.resolution, model.voxel_features, model.voxel_convs, dtype
@@ -128,10 +128,15 @@ def _make_network(config):
 def extract(call: Call, batch: Batch) -> list[Reconstruction]:
     """The mesh of the voxels and that of every stage, closed and facing outward."""
     found = jax.device_get(call("__call__", batch))
-    return [
-        Reconstruction(_meshes(jax.tree.map(lambda x, row=row: x[row], found)))
-        for row in range(len(batch.weight))
-    ]
+    rows = range(len(batch.weight))
+    views = (jax.tree.map(lambda x, row=row: x[row], found) for row in rows)
+    return [Reconstruction(_meshes(x), remarks=_remarks(x.mesh)) for x in views]
+
+
+def _remarks(mesh: PaddedMesh) -> tuple[str, ...]:
+    if not mesh.is_found:
+        return (EMPTY,)
+    return (RAISED,) if mesh.num_rises else ()
 
 
 def _meshes(found: VoxelMeshOutputs) -> tuple[HostMesh, ...]:

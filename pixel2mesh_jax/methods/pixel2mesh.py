@@ -101,8 +101,11 @@ def _families(model):
     levels = cascade.make_template(model).levels
     pairs = [topology.face_pairs(np.asarray(level.faces)) for level in levels]
     return {
-        "pixel2mesh": (Pixel2MeshWeights, cascade.drawless(pixel2mesh)),
-        "pixel2mesh_printed": (FourLossWeights, cascade.drawless(pixel2mesh_printed)),
+        "pixel2mesh": (Pixel2MeshWeights, cascade.without_keys(pixel2mesh)),
+        "pixel2mesh_printed": (
+            FourLossWeights,
+            cascade.without_keys(pixel2mesh_printed),
+        ),
         PLUS: (Pixel2MeshPlusWeights, functools.partial(pixel2mesh_plus, pairs=pairs)),
     }
 

@@ -9,7 +9,7 @@ from pixel2mesh_jax.methods import cascade
 from pixel2mesh_jax.methods.method import Method, check
 from pixel2mesh_jax.models.pixel2mesh2 import Pixel2Mesh2
 
-FAMILIES = {"pixel2mesh2": (FourLossWeights, cascade.drawless(pixel2mesh2))}
+FAMILIES = {"pixel2mesh2": (FourLossWeights, cascade.without_keys(pixel2mesh2))}
 
 
 def defaults() -> ml_collections.ConfigDict:

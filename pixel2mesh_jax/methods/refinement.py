@@ -1,5 +1,7 @@
 """The sphere head of Mesh R-CNN: what Depth-Aware Pixel2Mesh trained."""
 
+from typing import Any
+
 import ml_collections
 
 from pixel2mesh_jax.losses.mesh_rcnn import MeshRCNNWeights, mesh_rcnn
@@ -32,13 +34,18 @@ def make(config: ml_collections.ConfigDict) -> Method:
 
 
 def _make_network(config):
-    model = config.model
-    check("model.pooling", model.pooling, refinement.POOLINGS)
-    head = refinement.RefinementHead(
-        features=model.hidden_features,
-        num_convs=model.num_blocks,
-        residual=model.residual,
-        pooling=model.pooling,
-        dtype=cascade.dtype_of(model),
-    )
+    pooling = config.model.pooling
+    check("model.pooling", pooling, refinement.POOLINGS)
+    head = refinement.RefinementHead(**stage_settings(config.model, pooling))
     return refinement.MeshRefinement(head=head, **cascade.network_arguments(config))
+
+
+def stage_settings(model: ml_collections.ConfigDict, pooling: str) -> dict[str, Any]:
+    """What `models.refinement.Refinement` takes, from the settings of a model."""
+    return {
+        "features": model.hidden_features,
+        "num_convs": model.num_blocks,
+        "residual": model.residual,
+        "pooling": pooling,
+        "dtype": cascade.dtype_of(model),
+    }

@@ -20,8 +20,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import camera, cubify, graph, voxels
-from pixel2mesh_jax.models.pixel2mesh import network_input
-from pixel2mesh_jax.models.refinement import RefinementStage
+from pixel2mesh_jax.models.pixel2mesh import encode_image
+from pixel2mesh_jax.models.refinement import Refinement, RefinementStage
 from pixel2mesh_jax.structures import Array, Batch, PaddedMesh, VoxelMeshOutputs
 
 # facebookresearch/meshrcnn, shapenet/modeling/heads/voxel_head.py.
@@ -62,11 +62,8 @@ class MeshRCNN(nn.Module):
     def __call__(self, batch: Batch, constants: tuple, train: bool) -> VoxelMeshOutputs:
         """Voxels, their mesh, and the mesh after each stage."""
         del constants
-        image = network_input(
-            batch, self.inputs, self.depth_encoding, self.color_encoding
-        )
+        image, maps = encode_image(self, batch, train)
         image_shape = image.shape[1:3]
-        maps = self.encoder(image.astype(self.dtype), train)
         logits = self.voxel_head(maps[-1])
         mesh = self._mesh_of(logits)
         start = voxels.camera_from_voxel(
@@ -139,24 +136,14 @@ class VoxelHead(nn.Module):
         return jnp.moveaxis(logits.astype(jnp.float32), -1, 1)
 
 
-class PaddedRefinement(nn.Module):
+class PaddedRefinement(Refinement):
     """Moves the vertices of meshes that differ in topology, in a few stages.
 
-    Attributes:
+    Attributes: as in `Refinement`, and
       num_stages: 0 leaves the meshes alone.
-      features: see `refinement.RefinementHead`, as all that follow.
-      num_convs: see there.
-      residual: see there.
-      pooling: see there.
-      dtype: of the computation; parameters, positions and offsets are float32.
     """
 
     num_stages: int = 3
-    features: int = 128
-    num_convs: int = 3
-    residual: bool = False
-    pooling: str = "align_corners_zeros"
-    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
@@ -181,27 +168,17 @@ class PaddedRefinement(nn.Module):
         levels = jax.vmap(graph.padded_graph)(mesh)
         # A stage takes (V, B, C) for B meshes of one topology; here each is alone.
         alone = [x[:, None] for x in maps]
-        hidden, found = None, []
-        for index in range(self.num_stages):
-            ndc = project(vertices)[:, :, None]
-            stage = self._stage(f"stage{index + 1}")
-            offset, hidden = stage(levels, ndc, hidden, alone, image_shape)
-            vertices = vertices + unit * offset[:, :, 0]
-            found.append(vertices)
-        return found
-
-    def _stage(self, name):
         mapped = nn.vmap(
             RefinementStage,
             in_axes=(0, 0, 0, 0, None),
             variable_axes={"params": None},
             split_rngs={"params": False},
         )
-        return mapped(
-            features=self.features,
-            num_convs=self.num_convs,
-            residual=self.residual,
-            pooling=self.pooling,
-            dtype=self.dtype,
-            name=name,
-        )
+        hidden, found = None, []
+        for number in range(1, self.num_stages + 1):
+            ndc = project(vertices)[:, :, None]
+            refine = self.stage(number, mapped)
+            offset, hidden = refine(levels, ndc, hidden, alone, image_shape)
+            vertices = vertices + unit * offset[:, :, 0]
+            found.append(vertices)
+        return found

@@ -91,10 +91,7 @@ class Pixel2Mesh(nn.Module):
     @nn.compact
     def __call__(self, batch: Batch, template: Template, train: bool) -> Outputs:
         """Meshes of all stages, coarse to fine; a stage per level of the template."""
-        image = network_input(
-            batch, self.inputs, self.depth_encoding, self.color_encoding
-        )
-        maps = self.encoder(image.astype(self.dtype), train)
+        image, maps = encode_image(self, batch, train)
         intrinsics = self._intrinsics(batch)
         depth_map = batch.depth if "depth" in self.inputs else 0 * batch.mask
         looked_at = depth_map, batch.mask, intrinsics
@@ -206,6 +203,22 @@ COLOR_ENCODINGS = {
     "imagenet": lambda rgb, mask: imagenet_colors(rgb),
     "imagenet_black": imagenet_colors_on_black,
 }
+
+
+def encode_image(
+    network: nn.Module, batch: Batch, train: bool
+) -> tuple[Float[Array, "B H W C"], list[Float[Array, "B _ _ _"]]]:
+    """What the encoder of a network sees, and its feature maps.
+
+    Args:
+      network: has `encoder`, `inputs`, `depth_encoding`, `color_encoding`, `dtype`.
+      batch: with the inputs.
+      train: whether batch normalisation averages over the batch.
+    """
+    image = network_input(
+        batch, network.inputs, network.depth_encoding, network.color_encoding
+    )
+    return image, network.encoder(image.astype(network.dtype), train)
 
 
 def network_input(

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from pixel2mesh_jax.geometry import graph
 from pixel2mesh_jax.models import cascade, perceptual
 from pixel2mesh_jax.models.graph_layers import GraphConv, MeshGraph, block_stack
-from pixel2mesh_jax.models.pixel2mesh import network_input
+from pixel2mesh_jax.models.pixel2mesh import encode_image
 from pixel2mesh_jax.structures import Array, Batch, Outputs, Template
 
 
@@ -59,10 +59,7 @@ class Pixel2Mesh2(nn.Module):
     @nn.compact
     def __call__(self, batch: Batch, template: Template, train: bool) -> Outputs:
         """Meshes of all stages, coarse to fine; a stage per level of the template."""
-        image = network_input(
-            batch, self.inputs, self.depth_encoding, self.color_encoding
-        )
-        maps = self.encoder(image.astype(self.dtype), train)
+        image, maps = encode_image(self, batch, train)
         vertices, meshes = cascade.start(template, len(image)), []
         for stage, (coarse, fine) in enumerate(cascade.stages(template)):
             unpool = graph.unpooling(coarse, fine)

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from pixel2mesh_jax.geometry import camera, graph, pooling
 from pixel2mesh_jax.models import cascade, perceptual
 from pixel2mesh_jax.models.graph_layers import GraphConv, MeshGraph
-from pixel2mesh_jax.models.pixel2mesh import network_input
+from pixel2mesh_jax.models.pixel2mesh import encode_image
 from pixel2mesh_jax.structures import Array, Batch, Outputs, Template
 
 # facebookresearch/meshrcnn: initialisation of all layers but the last, which is zero.
@@ -56,15 +56,12 @@ class MeshRefinement(nn.Module):
 
     def __call__(self, batch: Batch, template: Template, train: bool) -> Outputs:
         """Meshes after each stage, coarse to fine."""
-        image = network_input(
-            batch, self.inputs, self.depth_encoding, self.color_encoding
-        )
-        maps = self.encoder(image.astype(self.dtype), train)
+        image, maps = encode_image(self, batch, train)
         return self.head(maps, template, batch.intrinsics, image.shape[1:3])
 
 
-class RefinementHead(nn.Module):
-    """Deforms a template in stages of a few graph convolutions.
+class Refinement(nn.Module):
+    """What a stage of a few graph convolutions and a head of such stages share.
 
     Attributes:
       features: channels of the aligned image features and of all hidden layers.
@@ -80,6 +77,24 @@ class RefinementHead(nn.Module):
     residual: bool = False
     pooling: str = "align_corners_zeros"
     dtype: DTypeLike = jnp.float32
+
+    def stage(self, number: int, kind: Callable[..., nn.Module]) -> nn.Module:
+        """The stage of a head with this number, from 1; `kind` makes it."""
+        return kind(
+            features=self.features,
+            num_convs=self.num_convs,
+            residual=self.residual,
+            pooling=self.pooling,
+            dtype=self.dtype,
+            name=f"stage{number}",
+        )
+
+
+class RefinementHead(Refinement):
+    """Deforms a template in stages.
+
+    Attributes: as in `Refinement`.
+    """
 
     @nn.compact
     def __call__(
@@ -99,18 +114,11 @@ class RefinementHead(nn.Module):
         """
         vertices = cascade.start(template, len(intrinsics))
         hidden, meshes = None, []
-        for stage, (coarse, fine) in enumerate(cascade.stages(template)):
+        for number, (coarse, fine) in enumerate(cascade.stages(template), start=1):
             unpool = graph.unpooling(coarse, fine)
             if unpool is not None:
                 vertices, hidden = unpool(vertices), unpool(hidden)
-            refine = RefinementStage(
-                features=self.features,
-                num_convs=self.num_convs,
-                residual=self.residual,
-                pooling=self.pooling,
-                dtype=self.dtype,
-                name=f"stage{stage + 1}",
-            )
+            refine = self.stage(number, RefinementStage)
             ndc = project(vertices, intrinsics, image_shape)
             level = graph.mesh_graph(fine)
             offset, hidden = refine(level, ndc, hidden, maps, image_shape)
@@ -119,17 +127,11 @@ class RefinementHead(nn.Module):
         return Outputs(meshes=tuple(meshes))
 
 
-class RefinementStage(nn.Module):
+class RefinementStage(Refinement):
     """Moves every vertex by what the image and its neighbours say.
 
-    Attributes: as in `RefinementHead`.
+    Attributes: as in `Refinement`.
     """
-
-    features: int
-    num_convs: int
-    residual: bool
-    pooling: str
-    dtype: DTypeLike
 
     @nn.compact
     def __call__(

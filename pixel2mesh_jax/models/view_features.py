@@ -24,7 +24,7 @@ FARTHEST_STEP = 0.5
 ANCHOR_BIAS = -2.0
 
 
-class View(NamedTuple):
+class SeenMaps(NamedTuple):
     """The part of a batch that is needed, ready to be asked.
 
     Attributes:
@@ -61,15 +61,15 @@ def make_view(
     depth: Float[Array, "B H W"],
     mask: Float[Array, "B H W"],
     intrinsics: Float[Array, "B 3 3"],
-) -> View:
+) -> SeenMaps:
     """Of a batch; arguments as in `placed`."""
-    return View(jax.vmap(sight.view_maps)(depth, mask, intrinsics), intrinsics)
+    return SeenMaps(jax.vmap(sight.view_maps)(depth, mask, intrinsics), intrinsics)
 
 
 def features(
     vertices: Float[Array, "V B 3"],
     faces: Int[Array, "F 3"],
-    view: View,
+    view: SeenMaps,
 ) -> Float[Array, "V B 9"]:
     """Where vertices are with respect to what is seen; no gradient, lengths in `UNIT`.
 
@@ -97,7 +97,7 @@ def features(
 def anchored(
     vertices: Float[Array, "V B 3"],
     logits: Float[Array, "V B"],
-    view: View,
+    view: SeenMaps,
 ) -> Float[Array, "V B 3"]:
     """Vertices, a share of the way along their rays to the surface that is seen.
 

@@ -38,7 +38,7 @@ TURNTABLE_FOCAL_PER_PIXEL = 2.5
 DEPTH_COLORMAP = "viridis"
 
 
-class Viewpoint(NamedTuple):
+class ImageCamera(NamedTuple):
     """From where a square picture is taken.
 
     Attributes:
@@ -61,19 +61,19 @@ class Fragments(NamedTuple):
     colors: Float[np.ndarray, "H W 3"]
 
 
-def input_viewpoint(
+def input_camera(
     intrinsics: Float[np.ndarray, "3 3"], image_size: int, size: int
-) -> Viewpoint:
+) -> ImageCamera:
     """The camera of the input, whose square image has `image_size` pixels."""
     factor = size / image_size
-    return Viewpoint(
+    return ImageCamera(
         np.eye(4), camera.resize_intrinsics(intrinsics, factor, factor), size
     )
 
 
-def turntable_viewpoint(
+def turntable_camera(
     points: Float[np.ndarray, "N 3"], azimuth: float, elevation: float, size: int
-) -> Viewpoint:
+) -> ImageCamera:
     """A camera that looks at the middle of the points, which fill its picture.
 
     Args:
@@ -91,7 +91,7 @@ def turntable_viewpoint(
     transform[:3, :3] = transform[:3, :3] @ _object_from_input()
     transform[:3, 3] -= transform[:3, :3] @ middle
     center = (size - 1) / 2
-    return Viewpoint(transform, camera.pinhole(focal, center, center), size)
+    return ImageCamera(transform, camera.pinhole(focal, center, center), size)
 
 
 def upright(points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
@@ -106,7 +106,7 @@ def upright(points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
 def mesh_picture(
     vertices: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
-    viewpoint: Viewpoint,
+    viewpoint: ImageCamera,
     colors: Float[np.ndarray, "V 3"] | None = None,
 ) -> UInt8[np.ndarray, "S S 3"]:
     """Clay-shaded picture of a mesh.

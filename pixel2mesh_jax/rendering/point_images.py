@@ -22,7 +22,7 @@ SPLAT_THICKNESS = 0.5
 def points_picture(
     points: Float[np.ndarray, "N 3"],
     normals: Float[np.ndarray, "N 3"],
-    viewpoint: mesh_images.Viewpoint,
+    viewpoint: mesh_images.ImageCamera,
     colors: Float[np.ndarray, "N 3"] | None = None,
 ) -> UInt8[np.ndarray, "S S 3"]:
     """Picture of a surface known by points, lit as `mesh_images.mesh_picture`.

@@ -126,10 +126,8 @@ def _view(runs, view, protocol):
         for number, (run, text) in enumerate(zip(runs, texts, strict=True))
     ]
     size = first.rgb.shape[0]
-    same = mesh_images.input_viewpoint(first.intrinsics, size, gallery.TILE)
-    turned = mesh_images.turntable_viewpoint(
-        first.true_points, *OTHER_SIDE, gallery.TILE
-    )
+    same = mesh_images.input_camera(first.intrinsics, size, gallery.TILE)
+    turned = mesh_images.turntable_camera(first.true_points, *OTHER_SIDE, gallery.TILE)
     image = np.round(first.rgb * 255).astype(np.uint8)
     depth = mesh_images.depth_picture(first.depth) if first.depth.any() else None
     tiles = [

@@ -60,11 +60,9 @@ class Group(NamedTuple):
 def sample_groups(sample: ReportSample) -> list[Group]:
     """Input, prediction beside truth from three sides, and the stages."""
     size = sample.rgb.shape[0]
-    same = mesh_images.input_viewpoint(sample.intrinsics, size, TILE)
+    same = mesh_images.input_camera(sample.intrinsics, size, TILE)
     seen = np.concatenate([sample.true_points, sample.mesh.vertices])
-    others = [
-        mesh_images.turntable_viewpoint(seen, *side, TILE) for side in OTHER_SIDES
-    ]
+    others = [mesh_images.turntable_camera(seen, *side, TILE) for side in OTHER_SIDES]
     shown = [("image", np.round(sample.rgb * 255).astype(np.uint8))]
     if sample.depth.any():
         shown.append(("depth", mesh_images.depth_picture(sample.depth)))

@@ -36,13 +36,13 @@ def preview(
       colors: sRGB in [0, 1] per vertex; clay if None.
     """
     size = rgb.shape[0]
-    same = mesh_images.input_viewpoint(intrinsics, size, TILE)
+    same = mesh_images.input_camera(intrinsics, size, TILE)
     tiles = [("input", _enlarged(np.round(rgb * 255).astype(np.uint8)))]
     if depth.any():
         tiles.append(("depth", _enlarged(mesh_images.depth_picture(depth))))
     tiles.append(("mesh", mesh_images.mesh_picture(vertices, faces, same, colors)))
     for azimuth, elevation in OTHER_SIDES:
-        aside = mesh_images.turntable_viewpoint(vertices, azimuth, elevation, TILE)
+        aside = mesh_images.turntable_camera(vertices, azimuth, elevation, TILE)
         tile = mesh_images.mesh_picture(vertices, faces, aside, colors)
         tiles.append((f"turned by {azimuth:.0f}°", tile))
     return np.concatenate([_captioned(*tile) for tile in tiles], axis=1)

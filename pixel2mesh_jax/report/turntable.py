@@ -31,5 +31,5 @@ def gif_bytes(mesh: HostMesh) -> bytes:
 
 
 def _picture(mesh, azimuth):
-    view = mesh_images.turntable_viewpoint(mesh.vertices, azimuth, ELEVATION, SIZE)
+    view = mesh_images.turntable_camera(mesh.vertices, azimuth, ELEVATION, SIZE)
     return mesh_images.mesh_picture(mesh.vertices, mesh.faces, view, mesh.colors)

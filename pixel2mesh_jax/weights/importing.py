@@ -52,7 +52,7 @@ def import_weights(
     name, path = _split(spec)
     if name == RELEASED:
         return _like(release.load(_released_file(path))[1], variables, spec)
-    return matching.fill(
+    return matching.assign(
         variables,
         files.load_tensors(path),
         FORMATS[name],

@@ -85,7 +85,7 @@ class Format(NamedTuple):
     requires: Mapping[str, str] = types.MappingProxyType({})
 
 
-def fill(
+def assign(
     variables: Mapping,
     tensors: Tensors,
     form: Format,

@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 from scipy.spatial import cKDTree
 
-from data_pipelines import render
+from data_pipelines.building.options import Options
 from data_pipelines.mesh_folder import source as mesh_folder
 from data_pipelines.p2m_shapenet import source as p2m_shapenet
 from data_pipelines.procedural_shapes import source as procedural_shapes
 from data_pipelines.shapenet_r2n2 import frames
 from data_pipelines.shapenet_r2n2 import source as shapenet_r2n2
-from data_pipelines.views import Options
+from data_pipelines.surfaces import render
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.io import meshes
 

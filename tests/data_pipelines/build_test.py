@@ -15,11 +15,21 @@ import pytest
 import tensorflow_datasets as tfds
 import trimesh
 
-from data_pipelines import build, cache, views
-from data_pipelines.job import parse
+from data_pipelines import build
+from data_pipelines.building import cache
+from data_pipelines.building.job import parse
+from data_pipelines.building.options import (
+    REPORT_NAME,
+    SPLIT_SHARES,
+    SPLITS,
+    VERSION,
+    Item,
+    Options,
+    split_of,
+)
+from data_pipelines.building.results import BuildResult
 from data_pipelines.mesh_folder import mesh_folder_dataset_builder
 from data_pipelines.mesh_folder import source as mesh_folder
-from data_pipelines.outcomes import Outcome
 from pixel2mesh_jax import file_locks
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
@@ -63,7 +73,7 @@ def examples(folder, split):
 
 def test_records_follow_the_schema(source, tmp_path):
     assert run("mesh_folder", tmp_path / "data", "--source", str(source)) == 0
-    folder = tmp_path / "data" / "mesh_folder" / views.VERSION
+    folder = tmp_path / "data" / "mesh_folder" / VERSION
     info = tfds.builder_from_directory(folder).info
     offers = dict.fromkeys(("has_depth", "has_points", "has_colors"), True)
     assert info.metadata == offers | {"image_size": 137, "max_points": 100}
@@ -86,7 +96,7 @@ def test_records_follow_the_schema(source, tmp_path):
 def test_records_agree_with_themselves(source, tmp_path):
     """Points project into the mask of their view and stand behind its depth."""
     run("mesh_folder", tmp_path / "data", "--source", str(source))
-    folder = tmp_path / "data" / "mesh_folder" / views.VERSION
+    folder = tmp_path / "data" / "mesh_folder" / VERSION
     for record in examples(folder, "train"):
         pixels = np.round(camera.project(record["points"], record["intrinsics"]))
         u, v = pixels.astype(int).T
@@ -104,8 +114,8 @@ def test_broken_files_are_reported_and_skipped(source, tmp_path, capsys):
     assert "skipped chair/broken.glb:" in text
     assert "1 objects skipped" in text
     assert "not used: 1 .txt" in text
-    folder = tmp_path / "data" / "mesh_folder" / views.VERSION
-    report = json.loads((folder / views.REPORT_NAME).read_text())
+    folder = tmp_path / "data" / "mesh_folder" / VERSION
+    report = json.loads((folder / REPORT_NAME).read_text())
     assert report["objects"] == {"train": 3, "val": 0, "test": 1}
     assert report["views"] == {"train": 6, "val": 0, "test": 2}
     (skipped,) = report["skipped"]
@@ -115,7 +125,7 @@ def test_broken_files_are_reported_and_skipped(source, tmp_path, capsys):
 
 
 def test_failures_of_any_kind_do_not_stop_a_build(tmp_path):
-    items = [views.Item("train", "chair", name) for name in ("good", "bad", "worse")]
+    items = [Item("train", "chair", name) for name in ("good", "bad", "worse")]
 
     def make(item, options):
         if item.object_id == "bad":
@@ -124,18 +134,18 @@ def test_failures_of_any_kind_do_not_stop_a_build(tmp_path):
             raise ZeroDivisionError("in\nthe reader")
         return []
 
-    results = list(cache.fill(tmp_path, items, make, views.Options(), workers=1))
+    results = list(cache.build_missing(tmp_path, items, make, Options(), workers=1))
     assert results == [
-        Outcome("train", "good"),
-        Outcome("train", "bad", failure="no good"),
-        Outcome("train", "worse", failure="ZeroDivisionError: in the reader"),
+        BuildResult("train", "good"),
+        BuildResult("train", "bad", failure="no good"),
+        BuildResult("train", "worse", failure="ZeroDivisionError: in the reader"),
     ]
     assert cache.path_of(tmp_path, items[0]).exists()
     assert not cache.path_of(tmp_path, items[1]).exists()
 
 
 def test_warnings_survive_a_restart(tmp_path):
-    items = [views.Item("train", "chair", name) for name in ("odd", "bad")]
+    items = [Item("train", "chair", name) for name in ("odd", "bad")]
     reader = logging.getLogger("pixel2mesh_jax.io.some_reader")
 
     def make(item, options):
@@ -145,13 +155,13 @@ def test_warnings_survive_a_restart(tmp_path):
             raise InputError("no good")
         return []
 
-    arguments = (tmp_path, items, make, views.Options(), 1)
+    arguments = (tmp_path, items, make, Options(), 1)
     expected = {
-        Outcome("train", "odd", warnings=("odd is odd",)),
-        Outcome("train", "bad", warnings=("bad is odd",), failure="no good"),
+        BuildResult("train", "odd", warnings=("odd is odd",)),
+        BuildResult("train", "bad", warnings=("bad is odd",), failure="no good"),
     }
-    assert set(cache.fill(*arguments)) == expected
-    assert set(cache.fill(*arguments)) == expected
+    assert set(cache.build_missing(*arguments)) == expected
+    assert set(cache.build_missing(*arguments)) == expected
 
 
 @pytest.mark.slow
@@ -163,12 +173,11 @@ def test_the_number_of_workers_does_not_change_the_shards(source, tmp_path):
     assert run("mesh_folder", tmp_path / "one", *options, "1") == 0
     assert run("mesh_folder", tmp_path / "four", *options, "4") == 0
     one, four = (
-        shards(tmp_path / name / "mesh_folder" / views.VERSION)
-        for name in ("one", "four")
+        shards(tmp_path / name / "mesh_folder" / VERSION) for name in ("one", "four")
     )
     assert len(one) == 2
     assert one == four
-    record = examples(tmp_path / "one" / "mesh_folder" / views.VERSION, "test")[0]
+    record = examples(tmp_path / "one" / "mesh_folder" / VERSION, "test")[0]
     assert record["estimated"].any()
     assert record["voxels"].any()
     assert (record["query_distances"] < 0).any()
@@ -179,7 +188,7 @@ def test_seed_changes_the_views(source, tmp_path):
         data_dir = tmp_path / seed
         run("mesh_folder", data_dir, "--source", str(source), "--seed", seed)
     first, second = (
-        examples(tmp_path / seed / "mesh_folder" / views.VERSION, "test")[0]["points"]
+        examples(tmp_path / seed / "mesh_folder" / VERSION, "test")[0]["points"]
         for seed in ("0", "1")
     )
     assert np.abs(first - second).max() > 0.01
@@ -189,23 +198,23 @@ def test_complete_data_is_left_alone(source, tmp_path, capsys):
     arguments = ("--source", str(source))
     run("mesh_folder", tmp_path / "data", *arguments)
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["mesh_folder"]
-    before = shards(tmp_path / "data" / "mesh_folder" / views.VERSION)
+    before = shards(tmp_path / "data" / "mesh_folder" / VERSION)
     capsys.readouterr()
     assert run("mesh_folder", tmp_path / "data", *arguments) == 0
     assert "nothing to do" in capsys.readouterr().err
-    assert shards(tmp_path / "data" / "mesh_folder" / views.VERSION) == before
+    assert shards(tmp_path / "data" / "mesh_folder" / VERSION) == before
     assert run("mesh_folder", tmp_path / "data", *arguments, "--size", "224") == 2
     assert "built with size 137 instead of 224" in capsys.readouterr().err
 
 
 def test_the_unfinished_work_of_others_is_left_alone(source, tmp_path):
     parent = tmp_path / "data" / "mesh_folder"
-    other = parent / f"incomplete.ABC123_{views.VERSION}"
+    other = parent / f"incomplete.ABC123_{VERSION}"
     other.mkdir(parents=True)
     (other / "shard").write_text("of another build")
     assert run("mesh_folder", tmp_path / "data", "--source", str(source)) == 0
     assert (other / "shard").read_text() == "of another build"
-    assert {path.name for path in parent.iterdir()} == {views.VERSION, other.name}
+    assert {path.name for path in parent.iterdir()} == {VERSION, other.name}
 
 
 @pytest.mark.parametrize("change", ["added", "removed", "changed"])
@@ -264,7 +273,7 @@ def test_shards_are_on_the_disk_before_they_have_their_name(
     monkeypatch.setattr(os, "fsync", note_fsync)
     monkeypatch.setattr(os, "rename", note_rename)
     assert run("mesh_folder", tmp_path / "data", "--source", str(source)) == 0
-    folder = tmp_path / "data" / "mesh_folder" / views.VERSION
+    folder = tmp_path / "data" / "mesh_folder" / VERSION
     renamed = events.index(f"rename to {folder}")
     assert {path.name for path in folder.iterdir()} <= set(events[:renamed])
     assert "mesh_folder" in events[renamed:]  # the name is on the disk too
@@ -279,21 +288,25 @@ def test_builders_alone_say_which_command_builds(tmp_path):
 
 
 def test_finished_objects_are_not_built_again(source, tmp_path, monkeypatch):
-    items, _ = mesh_folder.find_items(source, views.Options())
-    options = views.Options(views=1, num_points=10)
+    items, _ = mesh_folder.find_items(source, Options())
+    options = Options(views=1, num_points=10)
     folder = tmp_path / "cache"
-    list(cache.fill(folder, items, mesh_folder.make_examples, options, workers=1))
+    list(
+        cache.build_missing(
+            folder, items, mesh_folder.make_examples, options, workers=1
+        )
+    )
     asked = []
 
     def make(item, options):
         asked.append(item.object_id)
         raise InputError("asked")
 
-    list(cache.fill(folder, items, make, options, workers=1))
+    list(cache.build_missing(folder, items, make, options, workers=1))
     assert asked == ["chair/broken.glb"]
     write_box(source / "train" / "chair" / "a.glb", (3, 1, 1))
-    items, _ = mesh_folder.find_items(source, views.Options())
-    list(cache.fill(folder, items, make, options, workers=1))
+    items, _ = mesh_folder.find_items(source, Options())
+    list(cache.build_missing(folder, items, make, options, workers=1))
     assert "chair/a.glb" in asked  # it has changed
 
 
@@ -343,10 +356,10 @@ def test_bad_command_line_is_one_line_and_code_2(capsys, arguments):
 
 
 def test_hash_split_is_stable_and_has_the_right_shares():
-    splits = [views.split_of(f"chair/{i}.glb") for i in range(2000)]
-    shares = [splits.count(split) / 2000 for split in views.SPLITS]
-    np.testing.assert_allclose(shares, views.SPLIT_SHARES, atol=0.03)
-    assert views.split_of("chair/a.glb") == "train"
+    splits = [split_of(f"chair/{i}.glb") for i in range(2000)]
+    shares = [splits.count(split) / 2000 for split in SPLITS]
+    np.testing.assert_allclose(shares, SPLIT_SHARES, atol=0.03)
+    assert split_of("chair/a.glb") == "train"
 
 
 @pytest.fixture
@@ -393,7 +406,7 @@ def test_killed_build_goes_on_where_it_stopped(tmp_path, start_build):
     assert resumed.returncode == 0
     assert start_build(tmp_path / "whole").wait() == 0
     resumed_shards, whole_shards = (
-        shards(tmp_path / name / "mesh_folder" / views.VERSION)
+        shards(tmp_path / name / "mesh_folder" / VERSION)
         for name in ("killed", "whole")
     )
     assert resumed_shards == whole_shards
@@ -417,8 +430,7 @@ def test_a_build_killed_at_random_moments_ends_with_the_same_bytes(
         killed.wait()
     assert start_build(tmp_path / "killed").wait() == 0
     resumed, expected = (
-        files(tmp_path / name / "mesh_folder" / views.VERSION)
-        for name in ("killed", "whole")
+        files(tmp_path / name / "mesh_folder" / VERSION) for name in ("killed", "whole")
     )
     assert resumed == expected
     assert [path.name for path in (tmp_path / "killed").iterdir()] == ["mesh_folder"]

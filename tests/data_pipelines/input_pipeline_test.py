@@ -12,16 +12,11 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from data_pipelines import (
-    augment,
-    fields,
-    input_pipeline,
-    job,
-    order,
-    record_files,
-    shards,
-    views,
-)
+from data_pipelines import input_pipeline
+from data_pipelines.building import job, shards
+from data_pipelines.building.file_format import FILE_FORMAT
+from data_pipelines.building.options import REPORT_NAME, VERSION, Options
+from data_pipelines.streaming import augment, fields, order, record_files
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 
@@ -32,14 +27,14 @@ COUNTS = {"train": 7, "val": 5}
 
 def write_dataset(folder, name, point_counts, num_voxels=0, num_queries=0, num_rays=0):
     """Balls beside the optical axis; with depth, without colours."""
-    options = views.Options(
+    options = Options(
         size=SIZE, voxels=num_voxels, num_queries=num_queries, volume=num_rays
     )
-    path = folder / name / views.VERSION
+    path = folder / name / VERSION
     info = tfds.core.DatasetInfo(
         builder=tfds.core.DatasetIdentity(
             name=name,
-            version=tfds.core.Version(views.VERSION),
+            version=tfds.core.Version(VERSION),
             data_dir=str(path),
             module_name=__name__,
         ),
@@ -54,7 +49,7 @@ def write_dataset(folder, name, point_counts, num_voxels=0, num_queries=0, num_r
     )
     path.mkdir(parents=True)
     writer = tfds.core.SequentialWriter(
-        info, max_examples_per_shard=4, file_format=record_files.FILE_FORMAT
+        info, max_examples_per_shard=4, file_format=FILE_FORMAT
     )
     writer.initialize_splits(list(COUNTS))
     for split, count in COUNTS.items():
@@ -518,17 +513,17 @@ def test_shards_of_another_version_say_how_to_build_them_again(tmp_path):
     old = tmp_path / "mesh_folder" / "1.0.0"
     old.mkdir(parents=True)
     (old / "dataset_info.json").write_text("{}")
-    options = views.Options(views=3, voxels=48)._asdict()
+    options = Options(views=3, voxels=48)._asdict()
     report = {"source": "/my models", "options": options}
-    (old / views.REPORT_NAME).write_text(json.dumps(report))
+    (old / REPORT_NAME).write_text(json.dumps(report))
     with pytest.raises(InputError, match=r"version 1\.0\.0; this") as error:
         input_pipeline.dataset_info("mesh_folder", tmp_path)
     line = str(error.value).split("data_pipelines.build ")[1]
     asked = job.parse(shlex.split(line))
     assert asked.data_dir == tmp_path
     assert str(asked.source) == "/my models"
-    assert asked.options == views.Options(views=3, voxels=48)
-    (old / views.REPORT_NAME).unlink()
+    assert asked.options == Options(views=3, voxels=48)
+    (old / REPORT_NAME).unlink()
     with pytest.raises(InputError, match="build mesh_folder --source DIR"):
         input_pipeline.dataset_info("mesh_folder", tmp_path)
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.evaluation import evaluate, metrics, solids
+from pixel2mesh_jax.evaluation import evaluate, metrics, occupancy, score_tables
 from pixel2mesh_jax.evaluation.protocols import PROTOCOLS
 from pixel2mesh_jax.geometry import camera, templates
 from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction
@@ -70,6 +70,12 @@ def run(batches, extract=find_the_points, **kwargs):
         console=Console(file=io.StringIO()),
         **kwargs,
     )
+
+
+def printed(metrics):
+    text = io.StringIO()
+    evaluate.print_table(metrics, Console(file=text, width=120))
+    return text.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +145,7 @@ def test_voxels_give_the_iou_of_the_volumes():
     """The template against itself, in the view volume of its camera."""
     batch = batch_of(shifted(0.0, 1), [0], [1])
     intrinsics = camera.r2n2_intrinsics(2)
-    empty = solids.of_voxels(np.zeros((24, 24, 24), bool), intrinsics, (2, 2))
+    empty = occupancy.of_voxels(np.zeros((24, 24, 24), bool), intrinsics, (2, 2))
     inside = metrics.is_inside(empty.places, VERTICES, FACES).reshape(1, 24, 24, 24)
     assert np.count_nonzero(inside) > 100
     batch = batch._replace(intrinsics=intrinsics[None], voxels=inside)
@@ -202,6 +208,19 @@ def test_meshes_may_have_any_number_of_vertices():
     assert result["num_samples"] == 2
 
 
+def test_remarks_are_counted_and_stand_below_the_tables():
+    def extract(batch):
+        remarks = [("rather small",), (), ("rather small", "upside down")]
+        found = find_the_points(batch)
+        return [x._replace(remarks=r) for x, r in zip(found, remarks, strict=True)]
+
+    metrics = run([batch_of(shifted(0.0, 3), [0, 1, 2], [1, 1, 1])], extract)
+    assert metrics["remarks"] == {"rather small": 2, "upside down": 1}
+    for text in (printed(metrics), score_tables.markdown_text(metrics)):
+        assert "Of 2 of 3 samples: rather small." in text
+        assert "Of 1 of 3 samples: upside down." in text
+
+
 def test_metrics_survive_the_file(result, tmp_path):
     (tmp_path / "metrics.json").write_text("old", encoding="utf-8")
     evaluate.write_metrics(tmp_path, result)
@@ -218,22 +237,19 @@ def test_metrics_survive_the_file(result, tmp_path):
 
 
 def test_table_shows_categories_means_and_what_is_left_out(result):
-    text = io.StringIO()
-    evaluate.print_table(result, Console(file=text, width=120))
-    lines = [line.strip() for line in text.getvalue().splitlines()]
+    text = printed(result)
+    lines = [line.strip() for line in text.splitlines()]
     rows = [re.split(r" {2,}", line) for line in lines]
     cells = {label: numbers for label, *numbers in rows}
     assert cells["airplane"] == ["1", "0.000", "100.00", "100.00", "0.002"]
     assert cells["chair"] == ["2", "0.000", "100.00", "100.00", "0.005"]
     assert cells["mean over samples"][-1] == "0.004"
-    assert "no samples: bench." in text.getvalue()
+    assert "no samples: bench." in text
 
 
 def test_published_scores_are_printed_below_ours(result):
-    text = io.StringIO()
     released = {"dataset": "p2m_shapenet", "split": "test", "limit": 0, **result}
-    evaluate.print_table(released, Console(file=text, width=120))
-    lines = text.getvalue().splitlines()
+    lines = printed(released).splitlines()
     ours = next(i for i, line in enumerate(lines) if "mean over samples" in line)
     assert "Pixel2Mesh, released weights" in lines[ours + 1]
     assert "66.56" in lines[ours + 1]

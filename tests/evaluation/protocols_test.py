@@ -5,7 +5,7 @@ import pytest
 import trimesh
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.evaluation import metrics, protocols, solids
+from pixel2mesh_jax.evaluation import metrics, occupancy, protocols
 from pixel2mesh_jax.evaluation.protocols import PROTOCOLS
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.rendering import raycast
@@ -100,7 +100,7 @@ def test_iou_is_of_places_inside_and_absent_without_any():
     assert "iou" not in score("occupancy", BOX, true)
     places = np.random.default_rng(0).uniform(-1, 1, (2000, 3))
     inside = np.all(np.abs(places) < 0.5, axis=1)
-    true = true._replace(solid=solids.Solid(places, inside, np.ones(2000)))
+    true = true._replace(solid=occupancy.Occupancy(places, inside, np.ones(2000)))
     assert score("occupancy", BOX, true)["iou"] == 1
     shifted = BOX.copy().apply_translation([0.5, 0, 0])
     assert score("occupancy", shifted, true)["iou"] == pytest.approx(1 / 3, abs=0.05)
@@ -111,7 +111,7 @@ def test_volume_is_of_cells_and_absent_without_any():
     assert score("volume", BOX, true) == {}
     places = np.random.default_rng(0).uniform(-1, 1, (2000, 3))
     inside = np.all(np.abs(places) < 0.5, axis=1)
-    true = true._replace(cells=solids.Solid(places, inside, np.ones(2000)))
+    true = true._replace(cells=occupancy.Occupancy(places, inside, np.ones(2000)))
     assert score("volume", BOX, true) == {"iou": 1}
 
 

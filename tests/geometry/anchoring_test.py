@@ -14,7 +14,7 @@ def view():
 
 
 def anchored(view, vertices, faces, steps):
-    wanted = anchoring.View(view.depth, view.mask, view.intrinsics)
+    wanted = anchoring.DepthView(view.depth, view.mask, view.intrinsics)
     return anchoring.anchor(vertices, faces, wanted, steps)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_pipelines.volumes import encode
+from data_pipelines.surfaces.volumes import encode
 from pixel2mesh_jax.geometry import cube, frustum, point_grid
 from tests.views_of_solids import SOLIDS, see
 

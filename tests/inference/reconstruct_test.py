@@ -529,6 +529,7 @@ def test_a_folder(tmp_path):
         ({"file_format": "fbx"}, "unknown format 'fbx'; valid: obj, ply, glb, stl"),
         ({"previews": "jpg"}, "unknown preview 'jpg'; valid: png, html, gif, none"),
         ({"fit": "yes"}, "unknown fit 'yes'; valid: auto, always, never"),
+        ({"refine": -1}, "refine is -1; expected 0 or a number of steps"),
     ],
 )
 def test_unknown_choices(tmp_path, options, message):

@@ -33,7 +33,7 @@ def test_cut_moves_the_camera_along():
 def test_batch_equals_the_training_pipeline(size):
     """Pillow here, tf.image there: the same numbers up to 8-bit rounding."""
     tf = pytest.importorskip("tensorflow")
-    from data_pipelines import augment
+    from data_pipelines.streaming import augment
 
     view = random_view()
     batch = views.batch_of_view(view, size)

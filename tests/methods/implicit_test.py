@@ -1,7 +1,6 @@
 """The implicit method: how it asks its field, and what it makes of solids."""
 
 import functools
-import logging
 
 import jax
 import numpy as np
@@ -10,7 +9,7 @@ import trimesh
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from configs import implicit as experiment
-from data_pipelines.volumes import encode
+from data_pipelines.surfaces.volumes import encode
 from pixel2mesh_jax import methods
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import cube, frustum
@@ -45,8 +44,14 @@ class Analytic:
         return np.clip(sides, -0.1, 0.1).astype(np.float32)
 
 
-def mesh_of(call, **changes):
+def extracted(call, **changes):
     (found,) = implicit.extract(call, make_batch(0, 1), HOW._replace(**changes))
+    return found
+
+
+def mesh_of(call, **changes):
+    found = extracted(call, **changes)
+    assert found.remarks == ()
     return found.mesh
 
 
@@ -82,11 +87,11 @@ def test_how_many_points_are_asked_at_once_changes_nothing():
     ("sign", "message", "size"),
     [(1, "outside everywhere", 0.035), (-1, "inside everywhere", 0.6)],
 )
-def test_a_field_of_one_sign_is_said_and_has_a_closed_mesh(sign, message, size, caplog):
-    call = Analytic(lambda points: np.full(points.shape[:-1], sign))
-    with caplog.at_level(logging.WARNING):
-        mesh = mesh_of(call)
-    assert message in caplog.text
+def test_a_field_of_one_sign_is_said_and_has_a_closed_mesh(sign, message, size):
+    found = extracted(Analytic(lambda points: np.full(points.shape[:-1], sign)))
+    (remark,) = found.remarks
+    assert message in remark
+    mesh = found.mesh
     solid = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
     assert solid.is_watertight
     assert solid.volume > 0

@@ -137,7 +137,8 @@ def test_logits_of_the_published_voxel_head(data_dir):
     tensors = {f"voxel_head.{name}": x for name, x in recorded.tensors.items()}
     head = mesh_rcnn.VoxelHead()
     nested = {"params": {"voxel_head": zeros(head, features)["params"]}}
-    params = matching.fill(nested, tensors, FORMAT, "recorded")["params"]["voxel_head"]
+    assigned = matching.assign(nested, tensors, FORMAT, "recorded")
+    params = assigned["params"]["voxel_head"]
     logits = jax.jit(head.apply)({"params": params}, features)
     logits = np.asarray(logits, np.float64)
     np.testing.assert_allclose(
@@ -175,7 +176,7 @@ def test_the_published_model_from_the_picture_to_the_mesh(data_dir):
         intrinsics=np.tile(camera.r2n2_intrinsics(size), (2, 1, 1)),
     )
     fresh = zeros(model, batch, (), train=False)
-    variables = matching.fill(fresh, recorded.tensors, FORMAT, "recorded")
+    variables = matching.assign(fresh, recorded.tensors, FORMAT, "recorded")
     outputs = apply(model, variables, batch)
     np.testing.assert_allclose(outputs.logits, recorded["voxel_logits"], atol=5e-5)
     for row in range(2):

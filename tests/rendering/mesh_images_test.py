@@ -19,7 +19,7 @@ def ball():
 
 @pytest.fixture
 def viewpoint():
-    return mesh_images.input_viewpoint(camera.r2n2_intrinsics(224), 224, SIZE)
+    return mesh_images.input_camera(camera.r2n2_intrinsics(224), 224, SIZE)
 
 
 def covered(picture):
@@ -68,7 +68,7 @@ def test_vertex_colors_are_shown(ball, viewpoint):
 def test_turntable_fills_the_picture_from_every_side(ball):
     vertices, faces = ball
     for azimuth in (0.0, 90.0, 200.0):
-        aside = mesh_images.turntable_viewpoint(vertices, azimuth, 20.0, SIZE)
+        aside = mesh_images.turntable_camera(vertices, azimuth, 20.0, SIZE)
         picture = mesh_images.mesh_picture(vertices, faces, aside)
         width = covered(picture).any(axis=0).sum()
         assert width == pytest.approx(mesh_images.TURNTABLE_FILL * SIZE, abs=2)
@@ -77,7 +77,7 @@ def test_turntable_fills_the_picture_from_every_side(ball):
 
 def test_turntable_at_zero_looks_as_the_input_camera_does():
     points = np.random.default_rng(0).normal(size=(50, 3)) * 0.1 - [0, 0, 0.8]
-    same = mesh_images.turntable_viewpoint(
+    same = mesh_images.turntable_camera(
         points, 0.0, mesh_images.ASSUMED_ELEVATION, SIZE
     )
     assert_allclose(same.transform[:3, :3], np.eye(3), atol=1e-6)
@@ -86,7 +86,7 @@ def test_turntable_at_zero_looks_as_the_input_camera_does():
 def test_turning_to_the_right_shows_the_right_side():
     right = np.array([[0.3, 0.0, -0.8]])
     points = np.concatenate([right, [[-0.3, 0.0, -0.8]], [[0, 0, -0.5], [0, 0, -1.1]]])
-    aside = mesh_images.turntable_viewpoint(points, 90.0, 0.0, SIZE)
+    aside = mesh_images.turntable_camera(points, 90.0, 0.0, SIZE)
     depth = -camera.transform_points(points, aside.transform)[:, 2]
     assert depth.argmin() == 0
 

@@ -269,7 +269,7 @@ def test_reconstruction_and_training_loop_do_not_need_tensorflow():
     program = (
         "import sys; from pixel2mesh_jax import main; "
         "from pixel2mesh_jax.inference import reconstruct; "
-        "from data_pipelines import depth_estimation; "
+        "from data_pipelines.depth_estimation import estimators; "
         "from pixel2mesh_jax.training import loop; "
         "sys.exit('tensorflow' in sys.modules)"
     )

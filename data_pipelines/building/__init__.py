@@ -1,0 +1,1 @@
+"""Between a source and its shards: job, plan, examples, cache, workers, records."""

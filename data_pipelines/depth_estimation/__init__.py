@@ -1,0 +1,1 @@
+"""Depth from colour alone, by published networks."""
