@@ -3,7 +3,8 @@
     python -m benchmarks.pictures --data_dir data --output docs/test_views.jpg
 
 Views are taken evenly from the test split of a `mesh_folder` data set; the weights are
-those that ship, or `--model RUN`. Under each row stands the chamfer distance.
+those that ship, or `--model RUN`. Several runs stand side by side, from two sides each.
+Under each row stand the chamfer distances.
 """
 
 import argparse
@@ -42,13 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--data_dir", required=True)
     parser.add_argument("--dataset", default="mesh_folder")
-    parser.add_argument("--model", default=release.DEFAULT)
+    parser.add_argument("--model", nargs="+", default=[release.DEFAULT])
     parser.add_argument("--views", type=int, default=24)
     parser.add_argument("--output", type=pathlib.Path, required=True)
     wanted = parser.parse_args(arguments)
     try:
-        model = models.load(wanted.model)
-        rows = [row(sample) for sample in samples(model, wanted)]
+        found = [samples(models.load(name), wanted) for name in wanted.model]
+        rows = [row(view) for view in zip(*found, strict=True)]
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
@@ -73,24 +74,31 @@ def samples(model: models.Model, wanted: argparse.Namespace) -> Iterator[ReportS
     yield from report_samples(model.extract, batches, info.categories, names)
 
 
-def row(sample: ReportSample) -> UInt8[np.ndarray, "H W 3"]:
-    """Image, depth, mesh as seen, from aside, from behind, and the truth there."""
-    same = mesh_images.input_camera(sample.intrinsics, sample.rgb.shape[0], TILE)
+def row(view: Sequence[ReportSample]) -> UInt8[np.ndarray, "H W 3"]:
+    """Image, depth, the mesh of each model, and the truth from behind.
+
+    The mesh is seen by the camera of the picture, from aside if it is the only one, and
+    from behind.
+    """
+    first = view[0]
+    same = mesh_images.input_camera(first.intrinsics, first.rgb.shape[0], TILE)
     aside, behind = (
-        mesh_images.turntable_camera(sample.true_points, *side, TILE) for side in SIDES
+        mesh_images.turntable_camera(first.true_points, *side, TILE) for side in SIDES
     )
+    cameras = (same, aside, behind) if len(view) == 1 else (same, behind)
     tiles = [
-        np.round(sample.rgb * 255).astype(np.uint8),
-        mesh_images.depth_picture(sample.depth),
+        np.round(first.rgb * 255).astype(np.uint8),
+        mesh_images.depth_picture(first.depth),
         *(
-            mesh_images.mesh_picture(*sample.mesh[:2], view, sample.mesh.colors)
-            for view in (same, aside, behind)
+            mesh_images.mesh_picture(*sample.mesh[:2], camera, sample.mesh.colors)
+            for sample in view
+            for camera in cameras
         ),
         point_images.points_picture(
-            sample.true_points, sample.true_normals, behind, sample.true_colors
+            first.true_points, first.true_normals, behind, first.true_colors
         ),
     ]
-    return _captioned(np.concatenate([_tile(tile) for tile in tiles], axis=1), sample)
+    return _captioned(np.concatenate([_tile(tile) for tile in tiles], axis=1), view)
 
 
 def sheet(rows: Sequence[np.ndarray]) -> UInt8[np.ndarray, "H W 3"]:
@@ -109,17 +117,21 @@ def _tile(picture):
     return np.asarray(image)
 
 
-def _captioned(picture, sample):
-    surface = protocols.PROTOCOLS["surface"]
-    predicted = surface.represent(sample.mesh.vertices, sample.mesh.faces)
-    true = protocols.truth(sample.true_points, sample.true_normals)
-    chamfer = 1e3 * surface.score(predicted, true)["chamfer"]
+def _captioned(picture, view):
+    chamfer = ", ".join(f"{1e3 * _chamfer(sample):.2f}" for sample in view)
     image = Image.new("RGB", (picture.shape[1], TILE + LINE), "white")
     image.paste(Image.fromarray(picture))
-    text = f"{sample.category}, chamfer x1e3: {chamfer:.2f}"
+    text = f"{view[0].category}, chamfer x1e3: {chamfer}"
     font = ImageFont.load_default(LINE - 4)
     ImageDraw.Draw(image).text((4, TILE), text, fill=(90, 90, 90), font=font)
     return np.asarray(image)
+
+
+def _chamfer(sample):
+    surface = protocols.PROTOCOLS["surface"]
+    predicted = surface.represent(sample.mesh.vertices, sample.mesh.faces)
+    true = protocols.truth(sample.true_points, sample.true_normals)
+    return surface.score(predicted, true)["chamfer"]
 
 
 if __name__ == "__main__":
