@@ -45,6 +45,7 @@ def summary(
         "vertices": len(vertices),
         "faces": len(faces),
         "colors": colors is not None,
+        "texture": wanted.texture or None,
         "watertight": found.is_watertight,
         "box": {"min": _rounded(low), "max": _rounded(high)},
         "size": _rounded(found.size),
