@@ -106,6 +106,12 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_integer("faces", 0, "reconstruct: at most so many triangles; 0 for all.")
 flags.DEFINE_integer("smooth", 0, "reconstruct: passes of a smoothing filter.")
+flags.DEFINE_integer(
+    "texture",
+    0,
+    "reconstruct: texels per side of a texture from the picture (glb and obj), such as "
+    "1024; 0 for colours of the vertices. Needs the extra 'texture'.",
+)
 flags.DEFINE_enum(
     "preview",
     "png",
@@ -283,7 +289,9 @@ def _reconstruct(config, workdir, console):
         fit=FLAGS.fit,
         file_format=FLAGS.format,
         stages=FLAGS.stages,
-        wanted=finish.Finish(FLAGS.frame, FLAGS.faces, FLAGS.up, FLAGS.smooth),
+        wanted=finish.Finish(
+            FLAGS.frame, FLAGS.faces, FLAGS.up, FLAGS.smooth, FLAGS.texture
+        ),
         previews=FLAGS.preview,
         refine=FLAGS.refine,
     )

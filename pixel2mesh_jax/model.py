@@ -31,6 +31,7 @@ from pixel2mesh_jax.io import (
     masks,
     materials,
     meshes,
+    textured_meshes,
     units,
     views,
 )
@@ -78,18 +79,23 @@ class Result:
 
     @functools.cached_property
     def mesh(self) -> trimesh.Trimesh:
-        """The final mesh; `visual.vertex_colors` are sRGB, `vertex_normals` outward."""
+        """The final mesh; `visual.vertex_colors` are sRGB, `vertex_normals` outward.
+
+        With a texture, its vertices are repeated on seams.
+        """
         vertices, faces, colors = self._found.mesh
+        if self._found.texture is not None:
+            return textured_meshes.textured(vertices, faces, self._found.texture)
         visual = None if colors is None else materials.vertex_visual(colors)
         return trimesh.Trimesh(vertices, faces, visual=visual, process=False)
 
     def save(self, path: str | pathlib.Path) -> pathlib.Path:
-        """Writes .glb, .ply or .obj; folders are made.
+        """Writes .glb, .obj, .ply or .stl; folders are made.
 
         Raises:
-          InputError: another suffix.
+          InputError: another suffix, or one of a file that holds no texture.
         """
-        meshes.save_mesh(path, *self._found.mesh)
+        meshes.save_mesh(path, *self._found.mesh, texture=self._found.texture)
         return pathlib.Path(path)
 
     def __repr__(self) -> str:
@@ -134,6 +140,7 @@ class Model:
         faces: int = 0,
         smooth: int = 0,
         refine: int = 0,
+        texture: int = 0,
     ) -> Result | list[Result]:
         """One picture to one result; a list of pictures to a list of results.
 
@@ -164,6 +171,8 @@ class Model:
           faces: at most so many triangles, 0 for all.
           smooth: passes of a smoothing filter.
           refine: steps that move the visible side onto the measured depth map.
+          texture: texels per side of a texture, which takes the picture where the
+            camera sees the mesh; 0 for colours of the vertices. Needs xatlas.
 
         For a list of pictures, `depth`, `intrinsics` and `mask` are lists as long, or
         None; one camera serves all.
@@ -171,7 +180,7 @@ class Model:
         Raises:
           InputError: unusable input; says what was expected.
         """
-        wanted = Finish(frame, faces, up, smooth)
+        wanted = Finish(frame, faces, up, smooth, texture)
         finish.check(wanted)
         options = {
             "wanted": wanted,

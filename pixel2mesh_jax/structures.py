@@ -248,6 +248,22 @@ class HostMesh(NamedTuple):
     colors: Float[np.ndarray, "V 3"] | None = None
 
 
+class Texture(NamedTuple):
+    """A picture on a mesh; a vertex on a seam has several texture coordinates.
+
+    Attributes:
+      picture: sRGB, top row first.
+      uv: u right, v up, in [0, 1].
+      rows: vertex of the mesh that every row of `uv` belongs to.
+      faces: rows of `uv`; the triangles of the mesh in their order.
+    """
+
+    picture: UInt8[np.ndarray, "H W 3"]
+    uv: Float[np.ndarray, "N 2"]
+    rows: Int[np.ndarray, " N"]
+    faces: Int[np.ndarray, "F 3"]
+
+
 class Reconstruction(NamedTuple):
     """What a method makes of one view; all that evaluation, report and files see.
 

@@ -86,6 +86,7 @@ ONLY_IN = {
     "onnxruntime": ("pixel2mesh_jax/io/onnx_networks.py",),
     "gradio": ("pixel2mesh_jax/app.py",),
     "rembg": ("pixel2mesh_jax/io/matting.py",),
+    "xatlas": ("pixel2mesh_jax/rendering/atlas.py",),
 }
 # Tests (`*_test.py`) in these folders may use what they test with.
 TESTED_IN = {

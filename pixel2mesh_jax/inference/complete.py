@@ -82,6 +82,8 @@ def complete(
             f"--frame {wanted.frame} is for pictures: a completed cloud stays in the "
             "frame of its points"
         )
+    if wanted.texture:
+        raise InputError("--texture is for pictures: a cloud gives colours of vertices")
     written = []
     for path in _clouds(source):
         batch = cloud_batch(path, inputs, image_size, needs_colors, intrinsics)

@@ -1,4 +1,4 @@
-"""What a user asks of the final mesh: another frame, fewer triangles, less noise."""
+"""What is asked of the final mesh: a frame, fewer triangles, less noise, a texture."""
 
 from typing import NamedTuple
 
@@ -9,9 +9,11 @@ from scipy import spatial
 
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import upright
+from pixel2mesh_jax.inference import texturing
 from pixel2mesh_jax.inference.predict import Prediction
 from pixel2mesh_jax.io import exif
 from pixel2mesh_jax.io.captures import Capture
+from pixel2mesh_jax.rendering import atlas
 from pixel2mesh_jax.structures import HostMesh
 
 # Frame -> its axes seen from the camera, and what turns OpenGL's axes into them.
@@ -45,19 +47,21 @@ class Finish(NamedTuple):
       faces: at most so many triangles, 0 = as they come.
       up: axis that points up in the frame of the object, one of `UPS`.
       smooth: passes of Taubin's filter over the final mesh.
+      texture: texels per side of its texture, 0 = colours of the vertices.
     """
 
     frame: str = "camera"
     faces: int = 0
     up: str = "y"
     smooth: int = 0
+    texture: int = 0
 
 
 AS_PREDICTED = Finish()
 
 
 def check(wanted: Finish) -> None:
-    """Raises InputError for what there is not: a frame, an axis, a number."""
+    """Raises InputError for what there is not: a frame, an axis, a number, xatlas."""
     if wanted.frame not in FRAMES:
         raise InputError(f"unknown frame {wanted.frame!r}; valid: {', '.join(FRAMES)}")
     if wanted.up not in UPS:
@@ -68,6 +72,9 @@ def check(wanted: Finish) -> None:
         )
     if wanted.smooth < 0:
         raise InputError(f"smooth is {wanted.smooth}; expected 0 or more passes")
+    if wanted.texture:
+        atlas.check_size(wanted.texture)
+        atlas.load_xatlas()
 
 
 def axes(wanted: Finish) -> str:
@@ -85,10 +92,14 @@ def finish(found: Prediction, wanted: Finish, capture: Capture) -> Prediction:
     Args:
       found: made of the capture, in the frame of the camera.
       wanted: what is to be changed.
-      capture: what surrounds the object says where up is.
+      capture: what surrounds the object says where up is; its picture is the texture.
     """
     *stages, last = found.stages
-    found = found._replace(stages=(*stages, reshape(last, wanted)))
+    last = reshape(last, wanted)
+    found = found._replace(stages=(*stages, last))
+    if wanted.texture:
+        painted = texturing.make_texture(found, last, capture, wanted.texture)
+        found = found._replace(texture=painted)
     if wanted.frame == OBJECT_FRAME:
         return _in_object_frame(found, wanted, capture)
     signs = np.asarray(CAMERA_FRAMES[wanted.frame][1], np.float32)

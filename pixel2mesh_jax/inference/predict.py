@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 import trimesh
+from jaxtyping import Float
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import anchoring, object_crop, surface
+from pixel2mesh_jax.geometry import anchoring, camera, object_crop, surface
 from pixel2mesh_jax.io import captures, exif, units, views
 from pixel2mesh_jax.rendering import raycast
-from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction
+from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction, Texture
 
 # What `Prediction.frame` says.
 METRIC_FRAME = "camera of the picture, metres"
@@ -41,6 +42,8 @@ class Prediction(NamedTuple):
         of the box; metres of `frame`.
       batch: what the network saw.
       seen: the last mesh in the frame of `batch`.
+      lens: with which the picture, upright, shows the meshes; its pixels.
+      texture: of the last mesh, if one was asked for.
     """
 
     stages: tuple[HostMesh, ...]
@@ -49,6 +52,8 @@ class Prediction(NamedTuple):
     distance: float
     batch: Batch
     seen: HostMesh
+    lens: Float[np.ndarray, "3 3"]
+    texture: Texture | None = None
 
     @property
     def mesh(self) -> HostMesh:
@@ -126,6 +131,7 @@ def predict(
         distance=fitted.depth if metric else float(-middle[2]),
         batch=batch,
         seen=seen,
+        lens=view.intrinsics if metric else _own_lens(view, fitted),
     )
 
 
@@ -195,6 +201,14 @@ def _believed_ratio(mesh, fitted, batch):
         object_crop.camera_depth(measured, fitted),
         object_crop.camera_depth(seen, fitted),
     )
+
+
+def _own_lens(view, fitted):
+    """With which a view shows meshes in the frame of the canonical one."""
+    if fitted is None:
+        return view.intrinsics
+    factor = float(view.intrinsics[0, 0] / fitted.intrinsics[0, 0])  # it was shrunk
+    return camera.resize_intrinsics(fitted.lens, factor, factor)
 
 
 def _frame(fitted, metric):

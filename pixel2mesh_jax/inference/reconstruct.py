@@ -32,6 +32,7 @@ from pixel2mesh_jax.io import (
     meshes,
     result_files,
     sources,
+    textured_meshes,
     units,
     views,
 )
@@ -132,7 +133,7 @@ def reconstruct(
         "auto" (if it is elsewhere), "always", "never".
       file_format: one of `FORMATS`.
       stages: also write the mesh of every stage, `<name>_stage1.<format>` and so on.
-      wanted: frame, number of triangles, smoothing.
+      wanted: frame, number of triangles, smoothing, texture (glb and obj).
       previews: one of `PREVIEWS`: `<name>_preview.png`, `<name>.html`,
         `<name>.gif`, none.
       model: its name, for the summary.
@@ -150,6 +151,8 @@ def reconstruct(
     _check_choice("format", file_format, FORMATS)
     _check_choice("preview", previews, PREVIEWS)
     finish.check(wanted)
+    if wanted.texture:
+        textured_meshes.check_format(file_format)
     if depth is not None and "depth" not in inputs:
         logger.warning("The model sees colour only: depth just gives the metric scale.")
     if estimate is not None and "depth" not in inputs:
@@ -233,7 +236,8 @@ def _write(found: Prediction, facts, picture, path, stages, previews) -> Written
         for number, mesh in enumerate(found.stages, start=1):
             files[result_files.of_stage(path, number)] = mesh
     for file, mesh in files.items():
-        meshes.save_mesh(file, *mesh)
+        texture = found.texture if file == path else None
+        meshes.save_mesh(file, *mesh, texture=texture)
     summary_path = result_files.of_summary(path)
     write_atomically(summary_path, json_bytes(facts))
     return Written(

@@ -45,6 +45,7 @@ def summary(
         "vertices": len(vertices),
         "faces": len(faces),
         "colors": colors is not None,
+        "texture": wanted.texture or None,
         "watertight": found.is_watertight,
         "box": {"min": _rounded(low), "max": _rounded(high)},
         "size": _rounded(found.size),
@@ -57,6 +58,7 @@ def summary(
         "camera": _name(files.camera),
         "intrinsics": np.asarray(capture.view.intrinsics, float).round(4).tolist(),
         "intrinsics_assumed": capture.lens_assumed,
+        "distortion_undone": _terms(capture.undone),
         "metres_per_depth_value": capture.unit,
         "exif_orientation": capture.orientation,
         "model": model,
@@ -69,6 +71,10 @@ def summary(
 def json_bytes(facts: dict[str, Any]) -> bytes:
     """The file."""
     return (json.dumps(facts, indent=2) + "\n").encode()
+
+
+def _terms(lens):
+    return None if lens is None else lens._asdict()
 
 
 def _name(path: str | pathlib.Path | None) -> str | None:

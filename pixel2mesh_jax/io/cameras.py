@@ -12,7 +12,7 @@
 
 COLMAP and nerfstudio put pixel (0, 0) between 0 and 1; here its centre is at 0, so half
 a pixel is subtracted. A matrix whose principal point lies within one pixel of the
-corner is in parts of the width and height. Distortion is not corrected, but named.
+corner is in parts of the width and height. Distortion: io/lens_models.py.
 """
 
 import json
@@ -27,7 +27,8 @@ from jaxtyping import Float
 
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
-from pixel2mesh_jax.io import limits, units
+from pixel2mesh_jax.geometry.distortion import Distortion
+from pixel2mesh_jax.io import lens_models, limits, units
 
 # No focal length and no principal point is this large; pixels.
 MAX_PIXELS = 1e7
@@ -56,6 +57,7 @@ class Camera(NamedTuple):
       depth_unit: metres per value of the depth map, None if the file does not say.
       normalized: whether the matrix is in parts of the picture.
       source: for messages.
+      distortion: how the lens bends, None if it does not.
     """
 
     matrix: Float[np.ndarray, "3 3"]
@@ -63,6 +65,7 @@ class Camera(NamedTuple):
     depth_unit: float | None = None
     normalized: bool = False
     source: str = "intrinsics"
+    distortion: Distortion | None = None
 
     def for_picture(self, width: int, height: int) -> Float[np.ndarray, "3 3"]:
         """The matrix in pixels of a picture of this size.
@@ -190,6 +193,8 @@ def _of_yaml(text, path, stem):
 def _of_text(text, path):
     lines = [line.split("#")[0].replace(",", " ").split() for line in text.splitlines()]
     rows = [row for row in lines if row]
+    if rows and len(rows[0]) > 4:
+        lens_models.refuse_fisheye(rows[0][1], path)
     if rows and all(len(row) > 4 and row[1] in _COLMAP_FOCALS for row in rows):
         return _of_colmap(rows, path)
     values = _numbers([word for row in rows for word in row])
@@ -204,14 +209,15 @@ def _of_text(text, path):
     )
 
 
-# Number of focal lengths in the parameters of COLMAP's camera models; distortion
-# follows after the principal point.
+# Number of focal lengths in the parameters of COLMAP's camera models; the principal
+# point and distortion follow.
 _COLMAP_FOCALS = {
     "SIMPLE_PINHOLE": 1,
     "PINHOLE": 2,
     "SIMPLE_RADIAL": 1,
     "RADIAL": 1,
     "OPENCV": 2,
+    "FULL_OPENCV": 2,
 }
 
 
@@ -222,10 +228,10 @@ def _of_colmap(rows, path):
     (_, model, *values) = rows[0]
     width, height, *parameters = (float(value) for value in values)
     count = _COLMAP_FOCALS[model]
-    focals, (u, v), rest = parameters[:count], parameters[count:][:2], parameters[4:]
-    _warn_of_distortion(rest if count == 2 else parameters[3:], path)
+    focals, (u, v, *bent) = parameters[:count], parameters[count:]
+    lens = lens_models.of_colmap(model, bent, path)
     matrix = _matrix(focals[0], focals[-1], u - 0.5, v - 0.5)
-    return Camera(matrix, _size(width, height))
+    return Camera(matrix, _size(width, height), distortion=lens)
 
 
 def _of_object(content, path, stem):
@@ -237,9 +243,10 @@ def _of_object(content, path, stem):
     for keys, read in READERS:
         if all(key in content for key in keys):
             found = read(content, path, stem)
-            _warn_of_distortion(_distortion(content), path)
-            unit = found.depth_unit
-            return found._replace(depth_unit=unit or _depth_unit(content, path))
+            return found._replace(
+                depth_unit=found.depth_unit or _depth_unit(content, path),
+                distortion=found.distortion or lens_models.of_object(content, path),
+            )
     if content and all(isinstance(entry, dict) for entry in content.values()):
         return _of_entries(content, path, stem)
     keys = ", ".join(sorted(map(str, content))[:10]) or "nothing"
@@ -349,23 +356,6 @@ def _size(width, height):
     if int(width) < 1 or int(height) < 1:
         raise ValueError(f"a picture of {width}x{height} pixels")
     return int(width), int(height)
-
-
-def _distortion(content):
-    for key in ("coeffs", "distortion_coefficients", "D", "d", "dist_coeffs"):
-        if key in content:
-            found = content[key]
-            return found["data"] if isinstance(found, Mapping) else found
-    return [content.get(key, 0) for key in ("k1", "k2", "k3", "p1", "p2")]
-
-
-def _warn_of_distortion(values, path):
-    numbers = _numbers(values) if isinstance(values, (list, tuple)) else None
-    if numbers is not None and any(numbers):
-        logger.warning(
-            "%s: lens distortion is not corrected; undistort picture and depth first",
-            path,
-        )
 
 
 def _depth_unit(content, path):

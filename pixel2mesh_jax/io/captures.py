@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import camera, foreground, object_crop
+from pixel2mesh_jax.geometry import camera, distortion, foreground, object_crop
+from pixel2mesh_jax.geometry.distortion import Distortion
 from pixel2mesh_jax.io import (
     cameras,
     depth_maps,
@@ -19,11 +20,12 @@ from pixel2mesh_jax.io import (
     images,
     masks,
     object_depth,
+    undistort,
     units,
 )
 from pixel2mesh_jax.io.beside_picture import like_picture
 from pixel2mesh_jax.io.depth_cameras import DepthCamera
-from pixel2mesh_jax.io.in_memory import Source
+from pixel2mesh_jax.io.in_memory import InMemory, Source
 from pixel2mesh_jax.io.matting import Matting
 from pixel2mesh_jax.structures import View
 
@@ -39,6 +41,7 @@ class Capture(NamedTuple):
       lens_assumed: whether the camera is that of 3D-R2N2 because no file tells.
       orientation: EXIF tag by which picture, depth, mask and camera were turned.
       surroundings: depth of all that is not the object, metres; None if not measured.
+      undone: distortion of the lens that the view is free of, if there was one.
     """
 
     view: View
@@ -46,6 +49,7 @@ class Capture(NamedTuple):
     lens_assumed: bool
     orientation: int
     surroundings: Float32[np.ndarray, "H W"] | None = None
+    undone: Distortion | None = None
 
 
 def load_capture(
@@ -62,7 +66,8 @@ def load_capture(
     """Loads a picture and what belongs to it.
 
     A picture with an EXIF orientation is turned upright, and depth, mask and camera,
-    which are those of the sensor, along with it.
+    which are those of the sensor, along with it. Distortion of the lens is undone in
+    all of them; what the lens does not show is transparent and without depth.
 
     Pictures, masks and depth maps may be in memory (`InMemory`), whatever the others
     are.
@@ -98,6 +103,9 @@ def load_capture(
         raise InputError(
             f"{image_path}: depth of another camera needs the intrinsics of the picture"
         )
+    if known is not None and known.distortion is not None:
+        sensor = _straightened(sensor)
+        image_path = sensor.image_path
     measured = None
     if depth_path is not None and depth_unit != units.INVERSE:
         measured = depth_maps.read_depth(depth_path, sensor.unit(depth_unit))
@@ -108,6 +116,8 @@ def load_capture(
         rgba = images.load_image(image_path, matting, find)
     else:
         rgba = images.load_image(image_path, matting)
+    if sensor.bent is not None:
+        rgba[..., 3][sensor.bent.holes()] = 0
     rgba[..., 3] = masks.without_specks(rgba[..., 3], mask_path or image_path)
     if sensor.tag != exif.UPRIGHT and not (
         depth_path is mask_path is intrinsics is None
@@ -118,12 +128,34 @@ def load_capture(
         )
     nothing = np.zeros(rgba.shape[:2], np.float32)
     view = View(rgba, nothing, sensor.matrix(rgba.shape[:2]))
-    capture = Capture(view, None, sensor.known is None, sensor.tag)
+    undone = None if known is None else known.distortion
+    capture = Capture(view, None, known is None, sensor.tag, undone=undone)
     if measured is not None:
         return _with_depth(capture, sensor, measured, depth_path, depth_unit)
     if depth_path is not None:
         return _with_estimate(capture, sensor, depth_path)
     return capture
+
+
+class _Bent(NamedTuple):
+    """Where the pixels of a lens without distortion are in the picture of the real one.
+
+    Attributes:
+      places: see `distortion.sources`.
+      tag: EXIF orientation that turns the picture which the lens belongs to upright.
+    """
+
+    places: Float[np.ndarray, "2 H W"]
+    tag: int
+
+    def undone(self, values, sample):
+        """What is distorted as the upright picture was, without that."""
+        stored = exif.unturn_image(values, self.tag)
+        return exif.turn_image(sample(stored, self.places), self.tag)
+
+    def holes(self):
+        """What the upright picture does not show."""
+        return exif.turn_image(undistort.holes(self.places), self.tag)
 
 
 class _Sensor(NamedTuple):
@@ -134,12 +166,14 @@ class _Sensor(NamedTuple):
       known: what is known of the camera, if anything is.
       tag: EXIF orientation by which the picture is turned upright.
       depth_camera: of the depth map, if it is another one.
+      bent: how the picture was distorted, if it was.
     """
 
     image_path: Source
     known: cameras.Camera | None
     tag: int
     depth_camera: DepthCamera | None
+    bent: _Bent | None = None
 
     def unit(self, wanted: float | None) -> float | None:
         """Metres per stored depth value as the user or else the camera file says."""
@@ -148,8 +182,11 @@ class _Sensor(NamedTuple):
         return self.known.depth_unit
 
     def upright(self, values, path, shape):
-        """A mask or a depth map, turned and sized as the upright picture."""
-        return like_picture(values, path, self.image_path, shape, self.tag)
+        """A mask or a depth map, turned, sized and straight as the upright picture."""
+        values = like_picture(values, path, self.image_path, shape, self.tag)
+        if self.bent is None:
+            return values
+        return self.bent.undone(values, undistort.nearest)
 
     def depth(self, values, path, shape):
         """A depth map as the upright picture would have it."""
@@ -157,11 +194,25 @@ class _Sensor(NamedTuple):
             stored = _stored_shape(shape, self.tag)
             lens = self.known.for_picture(*stored[::-1])
             values = self.depth_camera.registered(values, lens, stored, path)
+            return like_picture(values, path, self.image_path, shape, self.tag)
         return self.upright(values, path, shape)
 
     def matrix(self, shape: tuple[int, int]) -> Float32[np.ndarray, "3 3"]:
         """Intrinsics of the upright picture of (height, width) `shape`."""
         return np.asarray(_matrix(self.known, shape, self.tag), np.float32)
+
+
+def _straightened(sensor):
+    """The sensor with a picture, in memory, that is free of distortion."""
+    rgba, known = images.load_rgba(sensor.image_path), sensor.known
+    shape, tag = rgba.shape[:2], sensor.tag
+    if _is_of_upright(known, shape, tag):
+        tag = exif.UPRIGHT
+    stored = _stored_shape(shape, tag)
+    lens = known.for_picture(*stored[::-1])
+    bent = _Bent(distortion.sources(lens, stored, known.distortion), tag)
+    straight = InMemory(str(sensor.image_path), bent.undone(rgba, undistort.picture))
+    return sensor._replace(image_path=straight, bent=bent)
 
 
 def _masked(sensor, mask_path, label):
@@ -233,9 +284,13 @@ def _matrix(known, shape, tag):
         square = object_crop.square_of_image(shape)
         lens = camera.r2n2_intrinsics(square.side)
         return camera.crop_intrinsics(lens, -square.left, -square.top)
-    height, width = shape
+    if _is_of_upright(known, shape, tag):
+        return known.for_picture(shape[1], shape[0])
     stored = _stored_shape(shape, tag)
-    if known.size == (width, height) and stored != shape:
-        return known.for_picture(width, height)  # of the picture held upright
     matrix = known.for_picture(stored[1], stored[0])
     return exif.turn_intrinsics(matrix, tag, stored)
+
+
+def _is_of_upright(known, shape, tag):
+    """Whether a camera is that of the picture held upright, not of its file."""
+    return known.size == shape[::-1] and _stored_shape(shape, tag) != shape

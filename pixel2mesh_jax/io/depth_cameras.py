@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import registration
-from pixel2mesh_jax.io import cameras, limits
+from pixel2mesh_jax.geometry import distortion, registration
+from pixel2mesh_jax.io import cameras, limits, undistort
 
 # A rotation times its transpose differs from 1 by at most this.
 ROUNDING = 1e-3
@@ -54,6 +54,9 @@ class DepthCamera(NamedTuple):
           InputError: the picture shows nothing of it.
         """
         lens = self.lens.for_picture(*depth.shape[::-1])
+        if self.lens.distortion is not None:
+            places = distortion.sources(lens, depth.shape, self.lens.distortion)
+            depth = undistort.nearest(depth, places)
         seen = registration.register(depth, lens, self.turn, self.shift, target, shape)
         if not seen.any():
             raise InputError(

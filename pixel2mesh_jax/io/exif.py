@@ -62,6 +62,13 @@ def turn_image(
     return image[rows, columns]
 
 
+def unturn_image(
+    image: Shaped[np.ndarray, "H W *channels"], tag: int
+) -> Shaped[np.ndarray, "h w *channels"]:
+    """An upright image as it is stored."""
+    return turn_image(image, {6: 8, 8: 6}.get(tag, tag))  # the others undo themselves
+
+
 def turn_intrinsics(
     intrinsics: Float[np.ndarray, "3 3"], tag: int, shape: tuple[int, int]
 ) -> Float[np.ndarray, "3 3"]:

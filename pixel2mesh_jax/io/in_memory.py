@@ -32,8 +32,8 @@ class InMemory(NamedTuple):
 
     @property
     def stem(self) -> str:
-        """The name, as of a path."""
-        return self.name
+        """The name without folder and suffix, as of a path."""
+        return pathlib.PurePath(self.name).stem
 
 
 Source = str | pathlib.Path | InMemory

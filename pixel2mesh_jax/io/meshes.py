@@ -18,8 +18,17 @@ from pixel2mesh_jax.atomic_files import write_atomically
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.geometry import surface as surface_geometry
-from pixel2mesh_jax.io import gltf_scene, materials, mesh_limits, obj, off, ply
+from pixel2mesh_jax.io import (
+    gltf_scene,
+    materials,
+    mesh_limits,
+    obj,
+    off,
+    ply,
+    textured_meshes,
+)
 from pixel2mesh_jax.io.mesh_limits import validate
+from pixel2mesh_jax.structures import Texture
 
 LOAD_SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".off")
 SAVE_SUFFIXES = (".obj", ".ply", ".glb", ".stl")
@@ -151,6 +160,7 @@ def save_mesh(
     vertices: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
     colors: UInt8[np.ndarray, "V 3"] | Float[np.ndarray, "V 3"] | None = None,
+    texture: Texture | None = None,
 ) -> None:
     """Writes a mesh; the file appears complete or not at all.
 
@@ -159,15 +169,19 @@ def save_mesh(
       vertices: written in this order and number. glTF and this project are both y up.
       faces: counter-clockwise seen from outside.
       colors: sRGB per vertex, uint8 or float in [0, 1]; STL has none.
+      texture: in place of the colours; see `textured_meshes.save`.
 
     Raises:
-      InputError: unknown suffix, or not a mesh.
+      InputError: unknown suffix, not a mesh, or a type that holds no texture.
     """
     path = pathlib.Path(path)
     if path.suffix.lower() not in SAVE_SUFFIXES:
         valid = ", ".join(SAVE_SUFFIXES)
         raise InputError(f"{path}: cannot write this type; known types are {valid}")
     validate(np.asarray(vertices), np.asarray(faces))
+    if texture is not None:
+        textured_meshes.save(path, vertices, faces, texture)
+        return
     colors = None if colors is None else np.asarray(colors)
     if path.suffix.lower() == ".glb":
         visual, options = materials.gltf_visual(colors), {"include_normals": True}

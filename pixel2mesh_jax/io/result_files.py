@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.io import textured_meshes
 from pixel2mesh_jax.io.sources import Sources
 
 _STAGE = re.compile(r"(.+)_stage\d+")
@@ -43,7 +44,8 @@ def of_turntable(path: pathlib.Path) -> pathlib.Path:
 
 def beside(path: pathlib.Path) -> tuple[pathlib.Path, ...]:
     """What may be written beside a mesh."""
-    return of_preview(path), of_summary(path), of_page(path), of_turntable(path)
+    others = of_preview(path), of_summary(path), of_page(path), of_turntable(path)
+    return (*others, *textured_meshes.beside(path))
 
 
 def check(

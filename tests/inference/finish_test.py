@@ -23,7 +23,8 @@ def prediction(extents=(0.5, 0.2, 0.3), elevation=30.0):
     view = camera.camera_from_object(90.0, elevation, 0.8)
     vertices = camera.transform_points(np.asarray(box.vertices), view)
     mesh = HostMesh(vertices.astype(np.float32), np.asarray(box.faces))
-    return Prediction((mesh, mesh), METRIC_FRAME, True, 0.7, None, mesh)
+    lens = camera.r2n2_intrinsics(48)
+    return Prediction((mesh, mesh), METRIC_FRAME, True, 0.7, None, mesh, lens)
 
 
 def capture(surroundings=None, lens=None, orientation=1):

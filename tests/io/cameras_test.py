@@ -167,13 +167,6 @@ def test_contradictory_units(tmp_path):
         cameras.load_camera(path)
 
 
-def test_distortion_is_named(tmp_path, caplog):
-    path = tmp_path / "camera.json"
-    path.write_text(json.dumps(JSON_FILES["RealSense"] | {"coeffs": [0.1, 0, 0, 0, 0]}))
-    cameras.load_camera(path)
-    assert "distortion is not corrected" in caplog.text
-
-
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -189,7 +182,8 @@ def test_distortion_is_named(tmp_path, caplog):
         ("a.yaml", "a: [1, 2", "not a YAML file"),
         ("a.yaml", "!!python/object/apply:os.system ['true']", "not a YAML file"),
         ("a.txt", "1 2 3", "expected 4, 9 or 16 numbers"),
-        ("cameras.txt", "1 FISHEYE 640 480 500 510 300 250", "of the models"),
+        ("cameras.txt", "1 FISHEYE 640 480 500 510 300 250", "is a fisheye"),
+        ("cameras.txt", "1 NOVEL 640 480 500 510 300 250", "of the models"),
         ("a.json", '{"intrinsics": [[-5, 0, 1], [0, 5, 1], [0, 0, 1]]}', "positive fx"),
         ("a.json", '{"fx": 5, "fy": 5, "cx": 2, "cy": 2, "w": 0, "h": 0}', "0x0"),
     ],
