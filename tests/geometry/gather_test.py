@@ -38,10 +38,21 @@ def _padded(dense):
     return indices, weights
 
 
+# (rows in, rows out, entries): few columns, and many in both tables.
+NARROW, WIDE = (9, 6, 14), (13, 12, 150)
+
+
+def test_tables_are_narrow_and_wide():
+    for size, is_wide in ((NARROW, False), (WIDE, True)):
+        for indices, _ in random_tables(*size)[1:]:
+            assert (indices.shape[1] > gather.MAX_UNROLLED) == is_wide
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
 @pytest.mark.parametrize("shape", FEATURES)
-def test_gather_is_a_matrix_product_and_its_gradient_the_transpose(shape, x64):
-    dense, forward, backward = random_tables()
-    x = jnp.asarray(np.random.default_rng(1).normal(size=(9, *shape)))
+def test_gather_is_a_matrix_product_and_its_gradient_the_transpose(shape, size, x64):
+    dense, forward, backward = random_tables(*size)
+    x = jnp.asarray(np.random.default_rng(1).normal(size=(size[0], *shape)))
     y, pull = jax.vjp(lambda x: gather.weighted_gather(x, *forward, *backward), x)
     np.testing.assert_allclose(y, np.tensordot(dense, x, 1), atol=1e-12)
     cotangent = jnp.asarray(np.random.default_rng(2).normal(size=y.shape))

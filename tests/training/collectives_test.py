@@ -22,8 +22,8 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 BATCH = 4  # one example for each of the four devices of the tests
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "configs"
-# Not experiments by themselves: what they share, variants of one, other people's.
-OTHERS = {"__init__", "common", "ablation", "published"}
+# No experiments by themselves: what they share, variants of one, a run, other people's.
+OTHERS = {"__init__", "common", "ablation", "of_run", "plus", "published"}
 NAMES = sorted({path.stem for path in FOLDER.glob("*.py")} - OTHERS)
 # Without and with batch normalisation, and a field; the others take longer to trace.
 QUICK = {"rgbd", "rgb_resnet18", "rgbd_sdf"}

@@ -2,14 +2,12 @@
 
 import json
 
-import jax
 import numpy as np
 import pytest
 
-from pixel2mesh_jax import methods
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.training import checkpoints, run_folder, start
-from pixel2mesh_jax.training.optimizer import make_optimizer
+from pixel2mesh_jax.training import checkpoints, run_folder
+from tests import untrained_runs
 from tests.batches import SIZE, make_batch
 from tests.training.loop_test import make_config
 
@@ -20,12 +18,7 @@ def untrained(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("run")
     config = make_config()
     config.model.num_stages = 1
-    method, tx = methods.make(config), make_optimizer(config)
-    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    with checkpoints.open_checkpoints(workdir) as saved:
-        state = start.start_state(config, method, tx, method.constants, device, saved)
-        saved.save(0, state)
-    run_folder.save_config(workdir, config)
+    untrained_runs.save(workdir, config)
     return workdir
 
 
