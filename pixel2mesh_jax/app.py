@@ -10,13 +10,14 @@ import os
 import pathlib
 import re
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from typing import Any
 
 from pixel2mesh_jax import model as models
 from pixel2mesh_jax.command_line import Parser
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.io import meshes, units
+from pixel2mesh_jax.io import meshes, textured_meshes, units
 from pixel2mesh_jax.weights import release
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
@@ -34,6 +35,17 @@ PRESETS = {
     "Kinect v1, 640x480": "525,525,319.5,239.5",
     "Azure Kinect, 1280x720": "609,609,640,360",
 }
+CAMERA_FILES = (
+    "Camera of the picture (RealSense, ROS, Open3D, COLMAP, nerfstudio, BOP)",
+    "Camera of the depth map, where it is another one",
+    "Depth to colour: 4x4 matrix, or rotation and translation, as JSON",
+)
+FRAMES = {
+    "camera": "as the picture sees it, y up",
+    "opencv": "y down, z forward",
+    "object": "upright around the origin",
+}
+TEXTURE = 1024  # texels per side
 INTRODUCTION = """# One picture in, a mesh out
 With depth the mesh is closed, coloured and in metres; without it, size and hidden side
 are guesses. The object should be cut out; with depth, it may stand on a table."""
@@ -113,7 +125,7 @@ def build(model: models.Model) -> Any:
                     gradio.JSON(label="What is known of it"),
                 ]
         button.click(run, inputs, outputs, api_name="reconstruct", concurrency_limit=1)
-        gradio.Examples(_examples(), inputs)
+        gradio.Examples(_examples(), inputs[: len(EXAMPLE_FIELDS)])
     return page.queue(max_size=MAX_WAITING)
 
 
@@ -139,13 +151,19 @@ def _inputs(gradio):
     unit = gradio.Dropdown(
         ["", *units.UNITS], label="Depth unit", value="", allow_custom_value=True
     )
-    return [
-        image,
-        depth,
-        camera,
-        unit,
-        gradio.Radio(FORMATS, label="File", value="glb"),
-    ]
+    file_format = gradio.Radio(FORMATS, label="File", value="glb")
+    with gradio.Accordion("Cameras from files", open=False):
+        files = [gradio.File(label=label, type="filepath") for label in CAMERA_FILES]
+    with gradio.Accordion("Frame and texture", open=False):
+        frame = gradio.Dropdown(
+            [(f"{name}: {text}", name) for name, text in FRAMES.items()],
+            label="Frame of the mesh",
+            value="camera",
+        )
+        texture = gradio.Checkbox(
+            label=f"Texture of {TEXTURE} texels from the picture (glb, obj)"
+        )
+    return [image, depth, camera, unit, file_format, *files, frame, texture]
 
 
 def reconstruct(
@@ -156,6 +174,11 @@ def reconstruct(
     camera: str,
     depth_unit: str,
     file_format: str,
+    camera_file: str | None = None,
+    depth_camera: str | None = None,
+    depth_to_color: str | None = None,
+    frame: str = "camera",
+    texture: bool = False,
 ) -> tuple[str, str, dict[str, Any]]:
     """What the button does.
 
@@ -167,6 +190,11 @@ def reconstruct(
       camera: four numbers; no path, which would be one of the server.
       depth_unit: name or metres per value; empty for the usual one.
       file_format: one of `FORMATS`.
+      camera_file: of the picture, in place of the four numbers.
+      depth_camera: file of the camera of the depth map, if it is another one.
+      depth_to_color: file of the transform between both.
+      frame: one of `FRAMES`.
+      texture: whether the picture becomes the texture of the mesh.
 
     Returns:
       A glb to show, the file to download, and facts.
@@ -178,16 +206,20 @@ def reconstruct(
         raise InputError("There is no picture yet: drop one first.")
     if file_format not in FORMATS:
         raise InputError(f"unknown format {file_format!r}; valid: {', '.join(FORMATS)}")
+    if texture:
+        textured_meshes.check_format(file_format)
     result = model(
         image,
         depth or None,
-        lens(camera or ""),
+        camera_file or lens(camera or ""),
         depth_unit=(depth_unit or "").strip() or None,
+        depth_intrinsics=depth_camera or None,
+        depth_to_color=depth_to_color or None,
+        frame=frame,
+        texture=TEXTURE if texture else 0,
     )
     shown = result.save(folder / "mesh.glb")
-    wanted = shown
-    if file_format != "glb":
-        wanted = result.save(folder / f"mesh.{file_format}")
+    wanted = _download(result, folder, file_format, texture)
     facts = {
         "frame": result.frame,
         "scale is metric": result.scale_is_metric,
@@ -198,6 +230,18 @@ def reconstruct(
         "seconds": round(result.seconds, 2),
     }
     return str(shown), str(wanted), facts
+
+
+def _download(result, folder, file_format, texture):
+    """One file; an OBJ with a texture is three, in an archive."""
+    path = result.save(folder / f"mesh.{file_format}")
+    if not (texture and file_format == "obj"):
+        return path
+    archive = path.with_suffix(".zip")
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for part in (path, *textured_meshes.beside(path)):
+            file.write(part, part.name)
+    return archive
 
 
 def lens(text: str) -> tuple[float, ...] | None:
@@ -220,6 +264,10 @@ def lens(text: str) -> tuple[float, ...] | None:
 def without_folders(text: str) -> str:
     """A message with the names of files alone."""
     return re.sub(r"(?:/[^/\s:]+)+/([^/\s:]+)", r"\1", text)
+
+
+# Fields that examples fill, in the order of the page.
+EXAMPLE_FIELDS = ("picture", "depth", "camera", "unit", "file")
 
 
 def _examples():

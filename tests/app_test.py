@@ -1,8 +1,10 @@
 """The page: what its button does; and the server, where gradio is installed."""
 
 import pathlib
+import zipfile
 
 import pytest
+import trimesh
 
 from pixel2mesh_jax import InputError, app, load
 
@@ -18,6 +20,9 @@ def shipped():
 def press(model, folder, image="taxi.png", depth="taxi_depth.png", **fields):
     image = None if image is None else str(EXAMPLES / image)
     depth = None if depth is None else str(EXAMPLES / depth)
+    for name in ("camera_file", "depth_camera", "depth_to_color"):
+        if name in fields:
+            fields[name] = str(EXAMPLES / fields[name])
     filled = {"camera": LENS, "depth_unit": "", "file_format": "glb", **fields}
     return app.reconstruct(model, folder, image, depth, **filled)
 
@@ -37,6 +42,31 @@ def test_depth_may_be_missing(shipped, tmp_path):
     assert not facts["scale is metric"]
 
 
+def test_cameras_may_be_files(shipped, tmp_path):
+    """Depth of a camera 2 cm behind that of the picture: the mesh is 2 cm nearer."""
+    files = {"camera": "", "camera_file": "taxi_camera.json"}
+    shown, *_ = press(shipped, tmp_path, **files)
+    own = trimesh.load_mesh(shown)
+    shift = tmp_path / "shift.json"
+    shift.write_text("[[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, -0.02]]")
+    files |= {"depth_camera": "taxi_camera.json", "depth_to_color": shift}
+    shown, *_ = press(shipped, tmp_path, **files)
+    moved = trimesh.load_mesh(shown)
+    nearer = moved.bounds[1, 2] - own.bounds[1, 2]
+    assert nearer == pytest.approx(0.02, abs=0.01)
+
+
+def test_frames_and_textures(shipped, tmp_path):
+    pytest.importorskip("xatlas")
+    shown, wanted, facts = press(
+        shipped, tmp_path, frame="object", texture=True, file_format="obj"
+    )
+    assert facts["frame"].startswith("object")
+    assert trimesh.load_mesh(shown).visual.material.baseColorTexture.size == (1024,) * 2
+    with zipfile.ZipFile(wanted) as archive:
+        assert archive.namelist() == ["mesh.obj", "mesh.mtl", "mesh_texture.png"]
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -47,6 +77,10 @@ def test_depth_may_be_missing(shipped, tmp_path):
         ({"camera": "/etc/passwd"}, "expected four numbers"),
         ({"depth_unit": "miles"}, "unknown depth unit 'miles'"),
         ({"file_format": "exe"}, "unknown format 'exe'; valid: obj"),
+        ({"frame": "blender"}, "unknown frame 'blender'; valid: camera"),
+        ({"texture": True, "file_format": "stl"}, "stl files hold no texture"),
+        ({"depth_camera": "README.md"}, "README.md: not a JSON file"),
+        ({"depth_to_color": "README.md"}, "--depth_intrinsics"),
     ],
 )
 def test_unusable_input_is_a_message(shipped, tmp_path, fields, message):
@@ -71,12 +105,13 @@ def test_the_server_answers_its_client(shipped, monkeypatch):
     try:
         client = gradio_client.Client(address, verbose=False)
 
-        def ask(image, depth):
-            files = [
-                name and gradio_client.handle_file(str(EXAMPLES / name))
-                for name in (image, depth)
-            ]
-            return client.predict(*files, LENS, "", "ply", api_name="/reconstruct")
+        def upload(name):
+            return name and gradio_client.handle_file(str(EXAMPLES / name))
+
+        def ask(image, depth, lens=LENS, camera=None, frame="camera"):
+            cameras = [upload(camera), None, None]
+            fields = (upload(image), upload(depth), lens, "", "ply", *cameras, frame)
+            return client.predict(*fields, False, api_name="/reconstruct")
 
         shown, wanted, facts = ask("taxi.png", "taxi_depth.png")
         assert shown.endswith(".glb")
@@ -87,6 +122,9 @@ def test_the_server_answers_its_client(shipped, monkeypatch):
                 gradio_client.exceptions.AppError, match=r"expected|drop"
             ):
                 ask(image, depth)
-        assert ask("bench.png", "bench_depth.png")[2]["scale is metric"]
+        facts = ask("bench.png", "bench_depth.png", "", "bench_camera.json", "opencv")[
+            2
+        ]
+        assert facts["scale is metric"]
     finally:
         page.close()

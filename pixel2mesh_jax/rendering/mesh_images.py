@@ -5,6 +5,7 @@ one from the right, light from the sky, darker creases, several rays per pixel, 
 background. Surfaces that exist only as points are drawn in the same light (splats.py).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import matplotlib
@@ -53,12 +54,19 @@ class ImageCamera(NamedTuple):
 
 
 class Fragments(NamedTuple):
-    """What every ray of a supersampled picture sees."""
+    """What the rays of a supersampled picture see.
+
+    Attributes:
+      covered: rays that see something.
+      depth: 0 elsewhere.
+      normals: of the covered rays, row by row; any length.
+      colors: likewise, sRGB in [0, 1].
+    """
 
     covered: Bool[np.ndarray, "H W"]
     depth: Float[np.ndarray, "H W"]
-    normals: Float[np.ndarray, "H W 3"]
-    colors: Float[np.ndarray, "H W 3"]
+    normals: Float[np.ndarray, "N 3"]
+    colors: Float[np.ndarray, "N 3"]
 
 
 def input_camera(
@@ -109,28 +117,45 @@ def mesh_picture(
     viewpoint: ImageCamera,
     colors: Float[np.ndarray, "V 3"] | None = None,
 ) -> UInt8[np.ndarray, "S S 3"]:
-    """Clay-shaded picture of a mesh.
+    """Clay-shaded picture of a mesh; arguments as of `mesh_pictures`."""
+    return mesh_pictures(vertices, faces, [viewpoint], colors)[0]
+
+
+def mesh_pictures(
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    viewpoints: Sequence[ImageCamera],
+    colors: Float[np.ndarray, "V 3"] | None = None,
+    supersample: int = SUPERSAMPLE,
+) -> list[UInt8[np.ndarray, "S S 3"]]:
+    """Clay-shaded pictures of a mesh.
 
     Args:
       vertices: camera frame of the input, metres.
       faces: counter-clockwise seen from outside.
-      viewpoint: from where.
+      viewpoints: from where.
       colors: sRGB in [0, 1] per vertex; clay if None.
+      supersample: rays per pixel side.
     """
-    moved = camera.transform_points(
-        np.asarray(vertices, np.float64), viewpoint.transform
-    )
+    vertices = np.asarray(vertices, np.float64)
+    scene = raycast.make_scene(vertices, faces)
+    normals = np.asarray(surface.vertex_normals(vertices, faces), np.float32)
+    paint = np.broadcast_to(CLAY, vertices.shape) if colors is None else colors
+    values = np.concatenate([normals, np.asarray(paint, np.float32)], axis=1)[faces]
+    return [_picture(scene, values, view, supersample) for view in viewpoints]
+
+
+def _picture(scene, values, viewpoint, supersample):
+    """A picture of a scene; normals and colours of the corners of its faces."""
     shape = (viewpoint.size, viewpoint.size)
-    hits = raycast.cast(moved, faces, viewpoint.intrinsics, shape, SUPERSAMPLE)
-    corners = faces[hits.triangle]
-    normals = np.asarray(surface.vertex_normals(moved, faces), np.float64)
-    paint = np.broadcast_to(CLAY, moved.shape) if colors is None else colors
-    fragments = Fragments(
-        hits.triangle >= 0,
-        hits.depth,
-        np.einsum("hwk,hwkc->hwc", hits.barycentric, normals[corners]),
-        np.einsum("hwk,hwkc->hwc", hits.barycentric, np.asarray(paint)[corners]),
+    hits = raycast.cast_scene(
+        scene, viewpoint.transform, viewpoint.intrinsics, shape, supersample
     )
+    covered = hits.triangle >= 0
+    triangle, weights = hits.triangle[covered], hits.barycentric[covered]
+    mixed = sum(weights[:, i, None] * values[:, i][triangle] for i in range(3))
+    normals = mixed[:, :3] @ viewpoint.transform[:3, :3].T
+    fragments = Fragments(covered, hits.depth, normals, mixed[:, 3:])
     return develop(fragments, viewpoint.size)
 
 
@@ -161,13 +186,15 @@ def develop(fragments: Fragments, size: int) -> UInt8[np.ndarray, "S S 3"]:
     """Shades what the rays see and averages them to `size` pixels a side, on white."""
     covered = fragments.covered
     rays = covered.shape[0] // size
-    normals = fragments.normals[covered]
+    normals = fragments.normals.astype(np.float32)
     length = np.linalg.norm(normals, axis=-1, keepdims=True)
     light = _light(normals / np.maximum(length, 1e-12))
     light *= _creases(fragments.depth, covered, rays)[covered]
     shaded = np.ones((*covered.shape, 3), np.float32)
-    shaded[covered] = np.minimum(fragments.colors[covered] * light[:, None], 1)
-    return _bytes(shaded.reshape(size, rays, size, rays, 3).mean(axis=(1, 3)))
+    shaded[covered] = np.minimum(fragments.colors * light[:, None], 1)
+    parts = [(row, column) for row in range(rays) for column in range(rays)]
+    total = sum(shaded[row::rays, column::rays] for row, column in parts)
+    return _bytes(total / len(parts))
 
 
 def _light(normals):
@@ -175,7 +202,7 @@ def _light(normals):
     sky = (normals[..., 1] + 1) / 2
     light = GROUND_LIGHT + (SKY_LIGHT - GROUND_LIGHT) * sky
     for direction, intensity in LIGHTS:
-        toward = np.array(direction) / np.linalg.norm(direction)
+        toward = np.float32(direction) / np.linalg.norm(direction).astype(np.float32)
         cosine = normals @ toward
         light = light + intensity * np.maximum((cosine + WRAP) / (1 + WRAP), 0)
     return light
@@ -194,7 +221,8 @@ def _creases(depth, covered, rays):
     mean = ndimage.gaussian_filter(np.where(covered, depth, 0)[coarse], sigma)
     mean = mean / np.maximum(weight, 1e-6)
     mean = mean.repeat(rays, axis=0).repeat(rays, axis=1)
-    near, far = np.percentile(depth[covered], (1, 99))
+    seen = depth[coarse][covered[coarse]]
+    near, far = np.percentile(seen if seen.size else depth[covered], (1, 99))
     relative = (depth - mean) / max(CREASE_DEPTH * (far - near), 1e-6)
     return 1 - CREASE_STRENGTH * np.clip(relative, 0, 1)
 

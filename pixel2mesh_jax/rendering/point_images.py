@@ -59,7 +59,7 @@ def _splat(points, normals, colors, viewpoint):
     number, where, weight = number[front], where[front], weight[front]
 
     def blend(values):
-        return _weighted_mean(values[number], weight, where, size)
+        return _weighted_mean(values[number], weight, where, size)[covered]
 
     covered = np.isfinite(nearest).reshape(size, size)
     nearest = np.where(np.isfinite(nearest), nearest, 0).reshape(size, size)

@@ -13,6 +13,8 @@ TILE = 256
 CAPTION = 26
 LETTERS = 14
 TEXT_COLOR = (90, 90, 90)
+# Rays per pixel side: half as many as in a report, where a picture is not one of many.
+SUPERSAMPLE = 2
 # Degrees around the object from the input camera, and above its horizon.
 OTHER_SIDES = ((60.0, 20.0), (180.0, 20.0))
 
@@ -40,18 +42,21 @@ def preview(
     tiles = [("input", _enlarged(np.round(rgb * 255).astype(np.uint8)))]
     if depth.any():
         tiles.append(("depth", _enlarged(mesh_images.depth_picture(depth))))
-    tiles.append(("mesh", mesh_images.mesh_picture(vertices, faces, same, colors)))
-    for azimuth, elevation in OTHER_SIDES:
-        aside = mesh_images.turntable_camera(vertices, azimuth, elevation, TILE)
-        tile = mesh_images.mesh_picture(vertices, faces, aside, colors)
-        tiles.append((f"turned by {azimuth:.0f}°", tile))
+    aside = [
+        mesh_images.turntable_camera(vertices, azimuth, elevation, TILE)
+        for azimuth, elevation in OTHER_SIDES
+    ]
+    names = ["mesh", *(f"turned by {azimuth:.0f}°" for azimuth, _ in OTHER_SIDES)]
+    views = [same, *aside]
+    drawn = mesh_images.mesh_pictures(vertices, faces, views, colors, SUPERSAMPLE)
+    tiles.extend(zip(names, drawn, strict=True))
     return np.concatenate([_captioned(*tile) for tile in tiles], axis=1)
 
 
 def png_bytes(picture: UInt8[np.ndarray, "H W 3"]) -> bytes:
     """The picture as a PNG file."""
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG", optimize=True)
+    Image.fromarray(picture).save(file, "PNG")
     return file.getvalue()
 
 

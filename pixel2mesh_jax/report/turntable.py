@@ -21,15 +21,14 @@ def gif_bytes(mesh: HostMesh) -> bytes:
     Args:
       mesh: in the camera frame of the input.
     """
-    azimuths = np.linspace(0, 360, FRAMES, endpoint=False)
-    first, *others = (Image.fromarray(_picture(mesh, azimuth)) for azimuth in azimuths)
+    views = [
+        mesh_images.turntable_camera(mesh.vertices, azimuth, ELEVATION, SIZE)
+        for azimuth in np.linspace(0, 360, FRAMES, endpoint=False)
+    ]
+    pictures = mesh_images.mesh_pictures(*mesh[:2], views, mesh.colors)
+    first, *others = (Image.fromarray(picture) for picture in pictures)
     file = io.BytesIO()
     first.save(
         file, "GIF", save_all=True, append_images=others, duration=DURATION, loop=0
     )
     return file.getvalue()
-
-
-def _picture(mesh, azimuth):
-    view = mesh_images.turntable_camera(mesh.vertices, azimuth, ELEVATION, SIZE)
-    return mesh_images.mesh_picture(mesh.vertices, mesh.faces, view, mesh.colors)
