@@ -21,6 +21,7 @@ from pixel2mesh_jax.evaluation import baselines, depth_agreement, protocols
 from pixel2mesh_jax.evaluation import evaluate as evaluation
 from pixel2mesh_jax.inference import complete as completion
 from pixel2mesh_jax.inference import reconstruct as reconstruction
+from pixel2mesh_jax.inference.predict import anchored
 from pixel2mesh_jax.io import units
 from pixel2mesh_jax.methods.method import Field
 from pixel2mesh_jax.report import held_out, page, preview
@@ -83,8 +84,9 @@ def evaluate(
     workdir = output if workdir is None else workdir
     dataset = open_dataset(config)
     split, limit = config.eval.split, config.eval.limit
+    extract = anchored(run.extract, config.eval.refine)
     settings = {
-        "extract": run.extract,
+        "extract": extract,
         "batches": dataset.evaluate(split, limit),
         "categories": dataset.info.categories,
         "baselines": _baselines(run.method, dataset.info),
@@ -111,7 +113,7 @@ def evaluate(
     chosen = held_out.telling(scores["samples"], REPORT_SAMPLES)
     shown = dataset.evaluate(split, limit, list(chosen))
     categories = dataset.info.categories
-    samples = held_out.report_samples(run.extract, shown, categories, chosen.values())
+    samples = held_out.report_samples(extract, shown, categories, chosen.values())
     _write_report(config, workdir, metrics, samples)
     _say(
         console,

@@ -103,8 +103,6 @@ def predict(
     Raises:
       InputError: `refine` is negative, or the prediction is empty or not finite.
     """
-    if refine < 0:
-        raise InputError(f"refine is {refine}; expected 0 or a number of steps")
     view, metric = capture.view, capture.unit is not None
     square, fitted = views.canonicalize(view, fit)
     if square.estimated is not None:
@@ -112,13 +110,12 @@ def predict(
     elif estimate is not None and not metric:
         square = views.with_relative_depth(square, estimate(square.rgba))
     batch = views.batch_of_view(square, image_size)
-    predicted = list(stages_of(extract, batch, name))
+    refined = anchored(extract, refine)
+    predicted = list(stages_of(refined if metric else extract, batch, name))
     if not len(predicted[-1].faces):
         raise InputError(f"{name}: the prediction is empty, it has no surface")
     if not all(np.isfinite(mesh.vertices).all() for mesh in predicted):
         raise InputError(f"{name}: the prediction is not finite; is the run sound?")
-    if refine and metric:
-        predicted[-1] = _anchored(predicted[-1], batch, refine)
     seen = predicted[-1]
     if metric:
         predicted = _in_camera(predicted, fitted, batch, capture.orientation)
@@ -133,6 +130,39 @@ def predict(
         seen=seen,
         lens=view.intrinsics if metric else _own_lens(view, fitted),
     )
+
+
+def anchored(extract: Extract, steps: int) -> Extract:
+    """The same, with the visible side of the last meshes on the depth map.
+
+    Args:
+      extract: one reconstruction per row of a batch.
+      steps: of `geometry/anchoring.py`; 0 moves nothing.
+
+    Raises:
+      InputError: `steps` is negative.
+    """
+    if steps < 0:
+        raise InputError(f"refine is {steps}; expected 0 or a number of steps")
+    if not steps:
+        return extract
+
+    def extract_anchored(batch):
+        found = extract(batch)
+        return [_anchor(one, batch, row, steps) for row, one in enumerate(found)]
+
+    return extract_anchored
+
+
+def _anchor(found, batch, row, steps):
+    mesh = found.mesh
+    if batch.depth is None or not len(mesh.faces):
+        return found
+    view = anchoring.DepthView(
+        *(np.asarray(x[row]) for x in (batch.depth, batch.mask, batch.intrinsics))
+    )
+    vertices = anchoring.anchor(mesh.vertices, mesh.faces, view, steps)
+    return found._replace(stages=(*found.stages[:-1], mesh._replace(vertices=vertices)))
 
 
 def stages_of(extract: Extract, batch: Batch, name: object) -> tuple[HostMesh, ...]:
@@ -165,14 +195,6 @@ def warn_of_doubts(
     doubts = units.doubts(found.distance, found.size, capture.unit)
     if doubts is not None:
         logger.warning("%s: %s", name, doubts)
-
-
-def _anchored(mesh, batch, steps):
-    """A mesh whose visible side lies on the depth map of a batch of one."""
-    view = anchoring.DepthView(batch.depth[0], batch.mask[0], batch.intrinsics[0])
-    return mesh._replace(
-        vertices=anchoring.anchor(mesh.vertices, mesh.faces, view, steps)
-    )
 
 
 def _in_camera(predicted, fitted, batch, orientation):

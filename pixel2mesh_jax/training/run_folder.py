@@ -38,6 +38,7 @@ FREE_IN_USE = (
     "eval.split",
     "eval.limit",
     "eval.protocol",
+    "eval.refine",
     *EXTRACTION,
 )
 # What may differ when a training goes on.
@@ -51,10 +52,12 @@ FREE_IN_TRAINING = (
     "eval.split",
     "eval.limit",
     "eval.protocol",
+    "eval.refine",
     *EXTRACTION,
 )
 # Settings that came later, with what runs do that are older.
 ADDED = {**numerics.DEFAULTS, "optimizer.groups": ()}
+ADDED_TO_ALL = {"eval.refine": 0}
 # The same for the settings of one method.
 ADDED_TO = {
     "pixel2mesh": {
@@ -119,8 +122,9 @@ def load_config(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
 
 
 def _add_later_settings(settings):
-    """What the method of an older run does without being told."""
-    for name, value in ADDED_TO.get(settings["method"], {}).items():
+    """What an older run does without being told."""
+    added = ADDED_TO_ALL | ADDED_TO.get(settings["method"], {})
+    for name, value in added.items():
         section, key = name.split(".")
         if isinstance(settings.get(section), dict):
             settings[section].setdefault(key, value)
