@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 import trimesh
 from PIL import Image
+from scipy.spatial import cKDTree
 
 import pixel2mesh_jax
 from pixel2mesh_jax import InputError, load, model
+from pixel2mesh_jax.geometry import camera, distortion
+from pixel2mesh_jax.geometry.distortion import Distortion
 from pixel2mesh_jax.inference.predict import METRIC_FRAME
+from pixel2mesh_jax.io import undistort
 
 CAMERA = (245.0, 245.0, 111.5, 111.5)  # examples/taxi_camera.json
 
@@ -85,6 +89,29 @@ def test_lists_in_lists_out(shipped, taxi, from_paths):
 def test_one_camera_serves_all_pictures(intrinsics, cameras):
     found = model._cameras(intrinsics, 2)
     assert [str(camera) for camera in found] == [str(camera) for camera in cameras]
+
+
+def test_a_distorted_picture_gives_the_mesh_of_the_straight_one(
+    shipped, taxi, from_paths, tmp_path
+):
+    """The inverse model says where an ideal camera sees what the lens shows."""
+    terms = [-0.5, 0.1, 2e-3, -1e-3, 0.0]
+    lens = Distortion((-0.5, 0.1, 0.0), (2e-3, -1e-3))
+    picture, depth = (np.asarray(Image.open(path)) for path in taxi[:2])
+    matrix = camera.pinhole(*CAMERA[::2], CAMERA[3])
+    places = distortion.sources(matrix, depth.shape, lens)
+    bent = undistort.picture(picture, places), undistort.nearest(depth, places)
+    path = tmp_path / "camera.json"
+    content = dict(zip(("fx", "fy", "ppx", "ppy"), CAMERA, strict=True))
+    content |= {"model": "inverse_brown_conrady", "coeffs": terms}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    vertices = from_paths.mesh.vertices
+    errors = [
+        cKDTree(shipped(*bent, known).mesh.vertices).query(vertices)[0].mean()
+        for known in (path, CAMERA)
+    ]
+    assert errors[0] < 2e-3  # metres; the taxi is 0.57 m large
+    assert errors[1] > 2 * errors[0]  # if nothing is undone
 
 
 @pytest.mark.parametrize("suffix", ["glb", "ply", "obj"])

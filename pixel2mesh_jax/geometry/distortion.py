@@ -64,6 +64,11 @@ def shown_at(
       lens: how it bends.
       exact: largest error of a result.
     """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return _shown_at(points, lens, exact)
+
+
+def _shown_at(points, lens, exact):
     limit = _folds_at(lens, 2 * float(np.abs(points).max()))
     if lens.model != "inverse":
         found, radius = bend(points, lens), points
@@ -117,10 +122,9 @@ def _folds_at(lens, largest):
 def _solved(points, lens):
     """The points that are bent into these, by a fixed-point iteration."""
     found = points
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        for _ in range(STEPS):
-            squared = np.sum(found**2, axis=-1, keepdims=True)
-            factor = _factor(squared, lens)
-            sideways = bend(found, lens) - found * factor
-            found = (points - sideways) / factor
+    for _ in range(STEPS):
+        squared = np.sum(found**2, axis=-1, keepdims=True)
+        factor = _factor(squared, lens)
+        sideways = bend(found, lens) - found * factor
+        found = (points - sideways) / factor
     return found

@@ -31,7 +31,8 @@ def make_texture(
 
 
 def _fitting(view: View, size: int) -> View:
-    """The view at the size at which a pixel of the object is about a texel."""
+    """The object alone, at the size at which a pixel of it is about a texel."""
     box = object_crop.object_box(view.rgba[..., 3] >= images.OPAQUE_LEVEL)
+    close = views.cut(view, object_crop.square_of_box(box))
     side = max(box.right - box.left, box.bottom - box.top)
-    return views.shrink(view, side // size) if side >= 2 * size else view
+    return views.shrink(close, side // size) if side >= 2 * size else close

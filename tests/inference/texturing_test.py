@@ -130,11 +130,15 @@ def test_positions_are_those_of_the_mesh(tmp_path, monkeypatch, wanted):
     assert_allclose(read.vertices[read.faces], wanted_corners, atol=0)
 
 
-def test_a_picture_larger_than_the_texture_is_shrunk(tmp_path):
+def test_the_object_is_cut_out_and_shrunk_to_what_the_texture_holds(tmp_path):
     capture = load(tmp_path)
-    assert texturing._fitting(capture.view, 64).rgba.shape == (200, 200, 4)
+    close = texturing._fitting(capture.view, 64)
+    assert close.rgba.shape == (98, 98, 4)  # 59 of them are the object
+    assert (close.rgba[..., 3] == 255).sum() == (capture.view.rgba[..., 3] == 255).sum()
+    left_top = capture.view.intrinsics[:2, 2] - close.intrinsics[:2, 2]
+    assert_allclose(left_top, [150 - 49, 50 - 49], atol=1)
     small = texturing._fitting(capture.view, 25)
-    assert small.rgba.shape == (100, 100, 4)
+    assert small.rgba.shape == (49, 49, 4)
     assert small.intrinsics[0, 0] == pytest.approx(150)
 
 

@@ -144,6 +144,17 @@ def test_the_lens_of_another_depth_camera_is_undone_too():
     assert_allclose(found[0][both], found[1][both], atol=0.012)
 
 
+@pytest.mark.parametrize("model", ["brown", "inverse", "modified"])
+@pytest.mark.parametrize("size", [1e300, -1e300, -40.0])
+def test_terms_of_no_lens_are_a_message(model, size):
+    lens = Distortion((size, 0.0, size), (0.0, 0.0), (1.0, -size), model)
+    rgba, depth = scene(None)
+    with pytest.raises(InputError, match="image: "):
+        captures.load_capture(
+            InMemory("image", rgba), InMemory("depth", depth), known(lens)
+        )
+
+
 FILES = {
     "OpenCV": {"camera_matrix": LENS.tolist(), "dist_coeffs": [-0.3, 0.1, 2e-3, -1e-3]},
     "ROS": {
