@@ -28,7 +28,8 @@ SMALL = (
 
 
 def succeed(module, *arguments):
-    done = programs.start(module, *arguments)
+    quick = programs.environment(JAX_DISABLE_MOST_OPTIMIZATIONS="1")  # to compile
+    (done,) = programs.start_together([quick], module, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
