@@ -40,8 +40,8 @@ PICTURES = {"app.png": DESK, "app_phone.png": PHONE}
 PALETTE = 128  # colours of a saved picture
 START = 120  # seconds until the page answers; most of it is JAX
 PATIENCE = 180_000  # milliseconds for the first mesh, which compiles
-LIMIT = 240  # seconds for mesh and drawing
 SETTLED = 1_000  # milliseconds in which nothing changes once a mesh is drawn
+LOOKS = 60
 LAST_FIELD = 4  # for files: picture, depth, three of cameras
 DRAG = 150  # pixels
 
@@ -133,13 +133,14 @@ def visit(address: str, size: tuple[int, int]) -> Seen:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
-        page = browser.new_page(viewport=dict(zip(("width", "height"), size)))
+        width, height = size
+        page = browser.new_page(viewport={"width": width, "height": height})
         hosts = set()
         page.on("request", lambda asked: hosts.add(host_of(asked.url)))
         page.goto(address)
         fill_in(page)
-        seconds, box = press(page)
-        before, after = turn(page, box)
+        seconds, canvas = press(page)
+        before, after = turn(page, canvas)
         width = page.evaluate("document.documentElement.scrollWidth")
         whole = page.screenshot(full_page=True)
         browser.close()
@@ -167,31 +168,39 @@ def fill_in(page: Any) -> None:
 
 
 def press(page: Any) -> tuple[float, Any]:
-    """Returns the seconds until the viewer is there, and its place on the page."""
+    """Returns the seconds until the viewer is there, and the viewer."""
     start = time.monotonic()
     page.get_by_role("button", name="Make the mesh").click()
     canvas = page.locator("canvas").first
     canvas.wait_for(timeout=PATIENCE)
-    seconds = time.monotonic() - start
-    canvas.evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
-    box = canvas.bounding_box()
-    picture, last = page.screenshot(clip=box), None
-    while (picture != last or is_blank(picture)) and time.monotonic() < start + LIMIT:
-        page.wait_for_timeout(SETTLED)
-        picture, last = page.screenshot(clip=box), picture
-    return seconds, box
+    return time.monotonic() - start, canvas
 
 
-def turn(page: Any, box: dict[str, float]) -> tuple[bytes, bytes]:
+def turn(page: Any, canvas: Any) -> tuple[bytes, bytes]:
     """The viewer before and after the mesh was dragged to the side."""
-    before = page.screenshot(clip=box)
+    canvas.evaluate(
+        "canvas => canvas.scrollIntoView({block: 'center', behavior: 'instant'})"
+    )
+    box = canvas.bounding_box()
+    before = drawn(page, box)
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + DRAG, y, steps=10)
     page.mouse.up()
     page.wait_for_timeout(SETTLED)
-    return before, page.screenshot(clip=box)
+    return before, drawn(page, box)
+
+
+def drawn(page: Any, box: dict[str, float]) -> bytes:
+    """A part of the window once it shows something that stands still."""
+    picture, last = page.screenshot(clip=box), None
+    for _ in range(LOOKS):
+        if picture == last and not is_blank(picture):
+            return picture
+        page.wait_for_timeout(SETTLED)
+        picture, last = page.screenshot(clip=box), picture
+    raise RuntimeError(f"nothing that stands still after {LOOKS} looks")
 
 
 def pixels(picture: bytes) -> np.ndarray:
