@@ -1,5 +1,6 @@
 """The page: what its button does; and the server, where gradio is installed."""
 
+import gc
 import pathlib
 import time
 import zipfile
@@ -128,6 +129,8 @@ def client_of():
     yield serve
     for page in pages:
         page.close()
+        page.server.thread.join(timeout=30)
+    gc.collect()  # warns here of what gradio leaves open
 
 
 @pytest.mark.slow
