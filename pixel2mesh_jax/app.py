@@ -67,8 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=7860)
     wanted = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # files are removed
-    kept = os.environ.get("GRADIO_TEMP_DIR")
-    with tempfile.TemporaryDirectory(prefix="pixel2mesh_", dir=kept) as folder:
+    parent = os.environ.get("GRADIO_TEMP_DIR", tempfile.gettempdir())
+    pathlib.Path(parent).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="pixel2mesh_", dir=parent) as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # uploads, meshes, examples
         try:
             page = build(models.load(wanted.model))
