@@ -9,6 +9,7 @@ import argparse
 import os
 import pathlib
 import re
+import signal
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -17,12 +18,15 @@ from typing import Any
 from pixel2mesh_jax import model as models
 from pixel2mesh_jax.command_line import Parser
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.io import meshes, textured_meshes, units
+from pixel2mesh_jax.io import limits, meshes, textured_meshes, units
 from pixel2mesh_jax.weights import release
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+# Read when gradio is imported. Its history of runs offers to store them elsewhere.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["GRADIO_RUN_HISTORY"] = "False"
 
 MAX_FILE = "20mb"
+MAX_PIXELS = 40_000_000  # of a picture or a depth map
 MAX_WAITING = 20  # jobs in the queue
 # Seconds after which files of a visitor are removed, and how often that is looked at.
 FILE_AGE = 3600
@@ -62,17 +66,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for everybody")
     parser.add_argument("--port", type=int, default=7860)
     wanted = parser.parse_args(arguments)
-    try:
-        page = build(models.load(wanted.model))
-    except (InputError, ImportError) as error:
-        parser.exit(2, f"error: {error}\n")
-    page.launch(
-        server_name=wanted.host,
-        server_port=wanted.port,
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # files are removed
+    parent = os.environ.get("GRADIO_TEMP_DIR", tempfile.gettempdir())
+    pathlib.Path(parent).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="pixel2mesh_", dir=parent) as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder  # uploads, meshes, examples
+        try:
+            page = build(models.load(wanted.model))
+        except (InputError, ImportError) as error:
+            parser.exit(2, f"error: {error}\n")
+        launch(page, wanted.host, wanted.port)
+    return 0
+
+
+def launch(
+    page: Any, host: str = "127.0.0.1", port: int | None = None, **options: Any
+) -> str:
+    """Serves a page until Ctrl-C, or beside the program if `prevent_thread_lock`.
+
+    Args:
+      page: see `build`.
+      host: address to listen at; the default is reached from this machine only.
+      port: of it; the first free one from 7860 if None.
+      **options: of gradio's `launch`.
+
+    Returns:
+      The address of the page.
+    """
+    _, address, _ = page.launch(
+        server_name=host,
+        server_port=port,
         max_file_size=MAX_FILE,
         **look(),
+        **options,
     )
-    return 0
+    return address
 
 
 def look() -> dict[str, Any]:
@@ -125,24 +153,27 @@ def build(model: models.Model) -> Any:
                     gradio.JSON(label="What is known of it"),
                 ]
         button.click(run, inputs, outputs, api_name="reconstruct", concurrency_limit=1)
-        gradio.Examples(_examples(), inputs[: len(EXAMPLE_FIELDS)])
+        fields = inputs[: len(EXAMPLE_FIELDS)]
+        gradio.Examples(_examples(), fields, visible_columns=[0])
     return page.queue(max_size=MAX_WAITING)
 
 
-def _picture(gradio):
-    """A picture that is passed on as it was uploaded: our reader says what is wrong."""
-    picture = gradio.Image(
-        label="Picture", type="filepath", image_mode=None, sources=["upload"]
-    )
-    picture.preprocess = lambda payload: None if payload is None else payload.path
-    return picture
+def _as_uploaded(component):
+    """The file itself: our reader says what is wrong with it.
+
+    Gradio's own preprocessing also leaves an empty file behind for every one (6.31).
+    """
+    component.preprocess = lambda payload: None if payload is None else payload.path
+    return component
 
 
 def _inputs(gradio):
-    image = _picture(gradio)
-    depth = gradio.File(
-        label="Depth (16-bit PNG in mm, TIFF, PGM or .npy); optional", type="filepath"
+    image = _as_uploaded(
+        gradio.Image(
+            label="Picture", type="filepath", image_mode=None, sources=["upload"]
+        )
     )
+    depth = _as_uploaded(gradio.File(label="Depth, optional: PNG in mm, TIFF, npy"))
     preset = gradio.Dropdown(list(PRESETS), label="Sensor", value=next(iter(PRESETS)))
     camera = gradio.Textbox(
         label="Camera: fx, fy, cx, cy in pixels", placeholder="617,617,320,240"
@@ -153,7 +184,7 @@ def _inputs(gradio):
     )
     file_format = gradio.Radio(FORMATS, label="File", value="glb")
     with gradio.Accordion("Cameras from files", open=False):
-        files = [gradio.File(label=label, type="filepath") for label in CAMERA_FILES]
+        files = [_as_uploaded(gradio.File(label=label)) for label in CAMERA_FILES]
     with gradio.Accordion("Frame and texture", open=False):
         frame = gradio.Dropdown(
             [(f"{name}: {text}", name) for name, text in FRAMES.items()],
@@ -208,16 +239,17 @@ def reconstruct(
         raise InputError(f"unknown format {file_format!r}; valid: {', '.join(FORMATS)}")
     if texture:
         textured_meshes.check_format(file_format)
-    result = model(
-        image,
-        depth or None,
-        camera_file or lens(camera or ""),
-        depth_unit=(depth_unit or "").strip() or None,
-        depth_intrinsics=depth_camera or None,
-        depth_to_color=depth_to_color or None,
-        frame=frame,
-        texture=TEXTURE if texture else 0,
-    )
+    with limits.at_most(MAX_PIXELS):
+        result = model(
+            image,
+            depth or None,
+            camera_file or lens(camera or ""),
+            depth_unit=(depth_unit or "").strip() or None,
+            depth_intrinsics=depth_camera or None,
+            depth_to_color=depth_to_color or None,
+            frame=frame,
+            texture=TEXTURE if texture else 0,
+        )
     shown = result.save(folder / "mesh.glb")
     wanted = _download(result, folder, file_format, texture)
     facts = {

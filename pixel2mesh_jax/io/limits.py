@@ -4,11 +4,14 @@ The largest sensible input of each kind fits with room to spare; beyond it, a fi
 damaged, hostile or a mistake, and a message is of more use than a full memory.
 """
 
+import contextlib
+import contextvars
 import io
 import math
 import pathlib
 import tokenize
 import zipfile
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -17,6 +20,7 @@ from pixel2mesh_jax.errors import InputError
 # Pixels of a picture, a mask or a depth map. Phones take up to 50 million; a view of
 # that size takes about 1 GB on its way to the network.
 MAX_PIXELS = 64_000_000
+_max_pixels = contextvars.ContextVar("max_pixels", default=MAX_PIXELS)
 # Pixels per side: a square around a picture as wide as this still fits in memory.
 MAX_SIDE = 16_384
 # Side of the square that is given to the networks, pixels. They look at 137 or 224;
@@ -42,11 +46,22 @@ MAX_DISTANCE = 10_000.0
 
 def check_pixels(path: object, width: int, height: int) -> None:
     """Raises InputError if a picture is larger than the limits."""
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+    most = _max_pixels.get()
+    if width * height > most or max(width, height) > MAX_SIDE:
         raise InputError(
             f"{path}: {width}x{height} pixels; expected at most "
-            f"{MAX_PIXELS / 1e6:.0f} million and {MAX_SIDE} per side: save it smaller"
+            f"{most / 1e6:.0f} million and {MAX_SIDE} per side: save it smaller"
         )
+
+
+@contextlib.contextmanager
+def at_most(pixels: int) -> Iterator[None]:
+    """Within it, pictures and depth maps have fewer pixels than `MAX_PIXELS` allows."""
+    before = _max_pixels.set(min(pixels, MAX_PIXELS))
+    try:
+        yield
+    finally:
+        _max_pixels.reset(before)
 
 
 def check_bytes(path: str | pathlib.Path, limit: int) -> None:
