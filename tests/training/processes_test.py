@@ -1,6 +1,7 @@
 """Whole programs as a user starts them: kill -9, devices, bad input."""
 
 import json
+import os
 import re
 import resource
 import shutil
@@ -97,6 +98,36 @@ def test_a_disk_that_takes_no_more_is_said_and_the_same_command_goes_on(
     resumed = model(*flags)
     assert resumed.returncode == 0, resumed.stderr
     assert losses_of(tmp_path) == losses_of(trained)
+
+
+# Python runs it at its start: every look at the time is two days off, back or forth.
+JUMPING_CLOCK = """
+import itertools, time
+true, far = time.time, itertools.cycle((172_800, -172_800))
+time.time = lambda: true() + next(far)
+"""
+
+
+@pytest.mark.slow
+def test_after_a_clock_that_jumped_the_same_command_goes_on(data, trained, tmp_path):
+    """Orbax may stop to wait for a checkpoint when two days pass at once."""
+    clock, workdir = tmp_path / "clock", tmp_path / "run"
+    clock.mkdir()
+    (clock / "sitecustomize.py").write_text(JUMPING_CLOCK)
+    flags, usual = train_flags(workdir, data), environment()
+    found = os.pathsep.join([str(clock), usual.get("PYTHONPATH", "")])
+    subprocess.run(
+        command("pixel2mesh_jax.main", "--config", "configs/rgbd.py:tiny", *flags),
+        cwd=REPOSITORY,
+        env=usual | {"PYTHONPATH": found},
+        capture_output=True,
+        check=False,
+    )
+    assert workdir.is_dir()
+    done = model(*flags)
+    assert done.returncode == 0, done.stderr
+    assert losses_of(workdir) == losses_of(trained)
+    jax.tree.map(np.testing.assert_array_equal, state_of(workdir), state_of(trained))
 
 
 def test_eight_devices_give_the_losses_of_one(trained, data, tmp_path):
