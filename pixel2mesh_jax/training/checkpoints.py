@@ -74,12 +74,15 @@ def open_checkpoints(
 
 
 def _takes_no_more(error) -> int | None:
-    """Number of the error, if it says that a disk takes no more.
+    """Number of the error, if it says that a checkpoint cannot be written.
 
-    It comes from Python, or from tensorstore as a ValueError.
+    Any error of the file system that tensorstore tells as a ValueError; of Python's,
+    which may be about another file, those of a disk that takes no more.
     """
     told = _OS_ERROR.search(str(error))
-    code = int(told[1]) if told else getattr(error, "errno", None)
+    if told:
+        return int(told[1])
+    code = getattr(error, "errno", None)
     return code if code in _TAKES_NO_MORE else None
 
 
