@@ -8,11 +8,13 @@ A training writes through `open_checkpoints`. Readers use `best_step` and
 
 import contextlib
 import errno
+import functools
 import json
 import logging
 import os
 import pathlib
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -59,9 +61,12 @@ def open_checkpoints(
         cleanup_tmp_directories=True,
     )
     logging.getLogger("absl").addFilter(_is_news)
+    hook = sys.unraisablehook
+    sys.unraisablehook = functools.partial(_show_unless_late, hook)
     try:
         with checkpointer:
             yield checkpointer
+        sys.unraisablehook = hook
     except (OSError, ValueError) as error:
         code = _takes_no_more(error)
         if code is None:
@@ -89,6 +94,16 @@ def _takes_no_more(error) -> int | None:
 def _is_news(record: logging.LogRecord) -> bool:
     """Not what is raised here as well: every thread of Orbax logs it, late ones too."""
     return record.exc_info is None or _takes_no_more(record.exc_info[1]) is None
+
+
+def _show_unless_late(show, unraisable):
+    """Shows what a thread could not raise, but for writers later than a failed one.
+
+    Orbax closes its event loop at the first error. Every thread of tensorstore that
+    still writes then finds it closed and prints a traceback, amidst the message.
+    """
+    if str(unraisable.exc_value) != "Event loop is closed":
+        show(unraisable)
 
 
 def checkpoint_folder(workdir: str | os.PathLike) -> pathlib.Path:
