@@ -2,6 +2,7 @@
 
     python -m benchmarks.ablations --dataset mesh_folder --data_dir data --steps 400
     python -m benchmarks.ablations --table plus --dataset mesh_folder --data_dir data
+    python -m benchmarks.ablations --only full --seeds 0 1 2 --settings image_size=64
 
 A row is a name of `configs/ablation.py`, or with `--table plus` of `configs/plus.py`,
 in colour and in colour and depth. Interrupt and repeat the command as you like: rows
@@ -114,6 +115,7 @@ class Row(NamedTuple):
       name: of `configs/ablation.py`, without its inputs.
       inputs: key of `INPUTS`.
       scores: of the held-out samples, by protocol.
+      spread: their standard deviations over several seeds; empty for one.
       template: scores of the undeformed template.
       parameters: of the model.
       seconds: that training took, compilation included; None if it was interrupted.
@@ -123,6 +125,7 @@ class Row(NamedTuple):
     name: str
     inputs: str
     scores: dict
+    spread: dict
     template: dict
     parameters: int
     seconds: float | None
@@ -133,30 +136,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code."""
     options = _parse(arguments)
     console = Console()
-    wanted = [(name, inputs) for inputs in options.inputs for name in options.only]
-    for number, (name, inputs) in enumerate(wanted, start=1):
-        console.rule(f"{number} of {len(wanted)}: {name}, {inputs}")
-        train(name, inputs, options)
+    wanted = [*itertools.product(options.only, options.inputs)]
+    trainings = [*itertools.product(options.seeds, wanted)]
+    for number, (seed, (name, inputs)) in enumerate(trainings, start=1):
+        console.rule(f"{number} of {len(trainings)}: {name}, {inputs}, seed {seed}")
+        train(name, inputs, seed, options)
     study = STUDIES[options.table]
-    rows = [read(*row, options.workdir, study) for row in wanted]
+    rows = [read(*row, options.seeds, options.workdir, study) for row in wanted]
     text = f"{markdown(rows, study)}\n\n{circumstances(options)}"
     console.print(text, soft_wrap=True, highlight=False, markup=False)
     pages.write_between_markers(options.output, text)
     return 0
 
 
-def train(name: str, inputs: str, options: argparse.Namespace) -> None:
+def train(name: str, inputs: str, seed: int, options: argparse.Namespace) -> None:
     """Trains and evaluates one row in processes of their own, unless that is done."""
-    workdir, study = folder(options.workdir, name, inputs), STUDIES[options.table]
+    workdir, study = folder(options.workdir, name, inputs, seed), STUDIES[options.table]
     command = [
         *(sys.executable, "-m", "pixel2mesh_jax.main"),
         f"--config=configs/{study.module}.py:{name}{INPUTS[inputs]}",
         f"--workdir={workdir}",
         f"--config.dataset={options.dataset}",
         f"--config.num_steps={options.steps}",
-        f"--config.seed={options.seed}",
+        f"--config.seed={seed}",
         f"--config.eval.protocol={','.join(study.columns)}",
         f"--config.eval.limit={options.limit}",
+        *(f"--config.{setting}" for setting in options.settings),
     ]
     train_on, test_on = (
         f"--config.data_dir={where}"
@@ -172,19 +177,36 @@ def train(name: str, inputs: str, options: argparse.Namespace) -> None:
     subprocess.run([*command, test_on, "--mode=eval"], check=True)
 
 
-def read(name: str, inputs: str, workdir: pathlib.Path, study: Study = PAPER) -> Row:
-    """The row of a run that was trained and evaluated."""
-    run = folder(workdir, name, inputs)
-    scores = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+def read(
+    name: str,
+    inputs: str,
+    seeds: Sequence[int],
+    workdir: pathlib.Path,
+    study: Study = PAPER,
+) -> Row:
+    """The row of runs that were trained and evaluated, one per seed: their mean."""
+    runs = [folder(workdir, name, inputs, seed) for seed in seeds]
+    found = [json.loads((run / "metrics.json").read_text("utf-8")) for run in runs]
+    scores = [_means(one["protocols"], study) for one in found]
+    seconds = [json.loads((run / SECONDS).read_text("utf-8")) for run in runs]
     return Row(
         name,
         inputs,
-        {name: scores["protocols"][name][MEAN] for name in study.columns},
-        {name: scores["baselines"][TEMPLATE][name][MEAN] for name in study.columns},
-        count_parameters(run_folder.load_config(run)),
-        json.loads((run / SECONDS).read_text(encoding="utf-8")),
-        convergence(run),
+        _over_seeds(np.mean, scores),
+        _over_seeds(np.std, scores) if len(runs) > 1 else {},
+        _means(found[0]["baselines"][TEMPLATE], study),
+        count_parameters(run_folder.load_config(runs[0])),
+        None if None in seconds else float(np.mean(seconds)),
+        tuple(np.mean([convergence(run) for run in runs], axis=0)),
     )
+
+
+def _means(scores, study):
+    return {protocol: scores[protocol][MEAN] for protocol in study.columns}
+
+
+def _over_seeds(reduce, scores):
+    return jax.tree.map(lambda *values: float(reduce(values)), *scores)
 
 
 def convergence(run: pathlib.Path) -> tuple[float, ...]:
@@ -193,9 +215,9 @@ def convergence(run: pathlib.Path) -> tuple[float, ...]:
     return tuple(part.mean() for part in np.array_split(values, NUM_PARTS))
 
 
-def folder(workdir: pathlib.Path, name: str, inputs: str) -> pathlib.Path:
+def folder(workdir: pathlib.Path, name: str, inputs: str, seed: int) -> pathlib.Path:
     """Where the run of a row lives."""
-    return workdir / f"{name}{INPUTS[inputs]}".replace(",", "_")
+    return workdir / f"{name}{INPUTS[inputs]}_seed{seed}".replace(",", "_")
 
 
 def count_parameters(config) -> int:
@@ -218,7 +240,7 @@ def markdown(rows: Sequence[Row], study: Study = PAPER) -> str:
             [
                 row.name,
                 row.inputs,
-                *_texts(row.scores, study),
+                *_texts(row.scores, study, row.spread),
                 f"{row.parameters:,}",
                 "–" if row.seconds is None else f"{row.seconds:.0f}",
             ]
@@ -242,9 +264,14 @@ def _convergence_table(rows, study):
     return score_tables.markdown_table(head, lines)
 
 
-def _texts(scores, study):
-    columns = study.headings().values()
-    return [column.text(scores[protocol]) for protocol, column in columns]
+def _texts(scores, study, spread=None):
+    texts = []
+    for protocol, column in study.headings().values():
+        text = column.text(scores[protocol])
+        if spread:
+            text += f" ± {column.text(spread[protocol])}"
+        texts.append(text)
+    return texts
 
 
 def circumstances(options: argparse.Namespace) -> str:
@@ -253,15 +280,24 @@ def circumstances(options: argparse.Namespace) -> str:
     device = jax.devices()[0].device_kind
     machine = f"{os.cpu_count()} cores" if device == "cpu" else device
     held_out = f"the first {options.limit}" if options.limit else "all"
+    flags = [f"--only {' '.join(options.only)}", f"--inputs {' '.join(options.inputs)}"]
+    flags.append(f"--seeds {' '.join(map(str, options.seeds))}")
+    if options.settings:
+        flags.append(f"--settings {' '.join(options.settings)}")
+    runs = (
+        f"{len(options.seeds)} runs per row, ± their standard deviation"
+        if len(options.seeds) > 1
+        else "one run per row, so small differences are noise"
+    )
     return (
         f"`python -m benchmarks.ablations --table {options.table} "
         f"--dataset {options.dataset} --data_dir "
         f"{options.data_dir.name} --steps {options.steps} --limit {options.limit} "
-        f"--seed {options.seed}`, "
+        f"{' '.join(flags)}`, "
         f"{time.strftime('%d %B %Y')}, {machine} ({platform.machine()}), "
         f"Python {platform.python_version()}, {versions}. Scores: mean over {held_out} "
-        f"views of the test split of {options.dataset}; one run per row, so small "
-        "differences are noise. Seconds are those of training with its compilation."
+        f"views of the test split of {options.dataset}; {runs}. "
+        "Seconds are those of training with its compilation."
     )
 
 
@@ -276,7 +312,10 @@ def _parse(arguments):
         "--test_dir", type=pathlib.Path, help="of the test split, if it is elsewhere"
     )
     parser.add_argument("--steps", type=int, default=400, help="of every row")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument(
+        "--settings", nargs="+", default=[], metavar="NAME=VALUE", help="of the config"
+    )
     parser.add_argument("--limit", type=int, default=0, help="test views; 0 for all")
     parser.add_argument("--only", nargs="+", metavar="ROW")
     parser.add_argument("--inputs", nargs="+", default=[*INPUTS], choices=INPUTS)

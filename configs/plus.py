@@ -1,4 +1,6 @@
-r"""Pixel2Mesh from the released one to `rgbd_plus.py`: a name, with all before it.
+r"""Pixel2Mesh from the released one to `rgbd_plus.py`, and what else was tried.
+
+Up to `smooth` a name stands for its change with all before it:
 
     name         what is new
     released     nothing: the network and the losses of the release
@@ -8,14 +10,16 @@ r"""Pixel2Mesh from the released one to `rgbd_plus.py`: a name, with all before 
     anchored     with depth: vertices can go along their rays to the depth map
     colored      colours of the vertices
     smooth       neighbouring faces look the same way, the outline is filled: plus
+
+A name behind it stands for plus with this one change:
+
     sampled      points of the surface instead of vertices, from the second stage on
     carved       nothing before the depth map and beside the outline
     scheduled    edges and Laplacian strong at first and falling
     oriented     nearest neighbours look the same way; normals of nearest neighbours
     rendered     the depth map of the mesh against the measured one
 
-The rows behind `smooth` are not part of plus: much of them folded the mesh, `oriented`
-made all worse, `rendered` has not been trained yet. See `docs/ablations_plus.md`.
+`docs/ablations_plus.md` says what each is worth.
 
     python -m pixel2mesh_jax.main --config configs/plus.py:sampled,rgbd --workdir runs/x
 
@@ -69,10 +73,17 @@ def get_config(variant=PLUS):
     return improved(common.tiny(common.pixel2mesh(inputs)), rows[0])
 
 
-def improved(config, last=PLUS):
-    """Everything up to a row, on top of a config of the released network."""
+def changes_of(row):
+    """Names of the changes that a row has."""
     names = list(STEPS)
-    chosen = names[: names.index(last) + 1]
+    if names.index(row) <= names.index(PLUS):
+        return names[: names.index(row) + 1]
+    return [*names[: names.index(PLUS) + 1], row]
+
+
+def improved(config, row=PLUS):
+    """The changes of a row, on top of a config of the released network."""
+    chosen = changes_of(row)
     if NEW_LOSS in chosen:
         config.loss = pixel2mesh.loss_defaults(pixel2mesh.PLUS)
     for name in chosen:

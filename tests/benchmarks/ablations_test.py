@@ -12,15 +12,15 @@ SCORES = {"chamfer": 1.5e-3, "f_score_1e-4": 0.25, "f_score_2e-4": 0.5}
 TEMPLATE = {"chamfer": 20e-3, "f_score_1e-4": 0.0625, "f_score_2e-4": 0.125}
 
 
-def finish(workdir, name, inputs, seconds=61.2):
+def finish(workdir, name, inputs, seconds=61.2, seed=0, chamfer=1.5e-3):
     """Leaves what a trained and evaluated row leaves."""
-    run = ablations.folder(workdir, name, inputs)
+    run = ablations.folder(workdir, name, inputs, seed)
     variant = f"{name}{ablations.INPUTS[inputs]}"
     run.mkdir(parents=True)
     run_folder.save_config(run, ablation.get_config(variant))
     own, template = (
         {name: {ablations.MEAN: scores} for name in ablations.PAPER.columns}
-        for scores in (SCORES, TEMPLATE)
+        for scores in (SCORES | {"chamfer": chamfer}, TEMPLATE)
     )
     metrics = {"protocols": own, "baselines": {ablations.TEMPLATE: template}}
     (run / "metrics.json").write_text(json.dumps(metrics))
@@ -41,8 +41,8 @@ def test_tables_hold_scores_parameters_and_seconds(tmp_path):
     finish(tmp_path, "full", "RGB")
     finish(tmp_path, "no_edge", "RGB-D", seconds=None)
     rows = [
-        ablations.read("full", "RGB", tmp_path),
-        ablations.read("no_edge", "RGB-D", tmp_path),
+        ablations.read("full", "RGB", [0], tmp_path),
+        ablations.read("no_edge", "RGB-D", [0], tmp_path),
     ]
     text = ablations.markdown(rows)
     first, *others = text.split("###")[1:]
@@ -60,6 +60,17 @@ def test_tables_hold_scores_parameters_and_seconds(tmp_path):
     assert rows[1].parameters > rows[0].parameters
 
 
+def test_several_seeds_are_one_row_with_mean_and_spread(tmp_path):
+    for seed, chamfer in ((0, 1.25e-3), (3, 1.75e-3)):
+        finish(tmp_path, "full", "RGB", seed=seed, chamfer=chamfer)
+    row = ablations.read("full", "RGB", [0, 3], tmp_path)
+    assert "| 1.500 ± 0.250 | 25.00 ± 0.00 |" in ablations.markdown([row])
+    options = ablations._parse(["--only", "full", "--seeds", "0", "3"])
+    text = ablations.circumstances(options)
+    assert "2 runs per row" in text
+    assert "--only full --inputs RGB RGB-D --seeds 0 3`" in text
+
+
 def test_tables_replace_what_stood_between_the_markers(repository):
     page = (repository / "docs" / "ablations.md").read_text()
     once = pages.between_markers(page, "OLD TABLE")
@@ -72,7 +83,7 @@ def test_finished_rows_are_not_trained_again(tmp_path, monkeypatch):
     finish(tmp_path, "full", "RGB")
     options = ablations._parse(["--workdir", str(tmp_path)])
     monkeypatch.setattr(ablations.subprocess, "run", pytest.fail)
-    ablations.train("full", "RGB", options)
+    ablations.train("full", "RGB", 0, options)
 
 
 def test_unfinished_rows_are_trained_and_evaluated(tmp_path, monkeypatch):
@@ -80,13 +91,16 @@ def test_unfinished_rows_are_trained_and_evaluated(tmp_path, monkeypatch):
     monkeypatch.setattr(
         ablations.subprocess, "run", lambda command, check: commands.append(command)
     )
-    options = ablations._parse(["--workdir", str(tmp_path), "--steps", "7"])
-    ablations.train("no_edge", "RGB-D", options)
+    options = ablations._parse(
+        ["--workdir", str(tmp_path), "--steps", "7", "--settings", "image_size=64"]
+    )
+    ablations.train("no_edge", "RGB-D", 5, options)
     assert [command[-1] for command in commands] == ["--mode=train", "--mode=eval"]
     assert [command[-2] for command in commands] == ["--config.data_dir=data"] * 2
     assert "--config=configs/ablation.py:no_edge,rgbd" in commands[0]
-    assert "--config.num_steps=7" in commands[0]
-    assert (tmp_path / "no_edge_rgbd" / ablations.SECONDS).is_file()
+    assert {"--config.num_steps=7", "--config.seed=5"} <= set(commands[0])
+    assert all("--config.image_size=64" in command for command in commands)
+    assert (tmp_path / "no_edge_rgbd_seed5" / ablations.SECONDS).is_file()
 
 
 def test_the_plus_table_trains_its_own_rows_and_tests_on_other_data(
@@ -99,7 +113,7 @@ def test_the_plus_table_trains_its_own_rows_and_tests_on_other_data(
     arguments = ["--table", "plus", "--workdir", str(tmp_path), "--test_dir", "test"]
     options = ablations._parse(arguments)
     assert options.only == tuple(plus.STEPS)
-    ablations.train("placed", "RGB-D", options)
+    ablations.train("placed", "RGB-D", 0, options)
     assert "--config=configs/plus.py:placed,rgbd" in commands[0]
     assert "--config.eval.protocol=surface,mesh_rcnn,hidden,visible" in commands[0]
     where = [command[-2] for command in commands]

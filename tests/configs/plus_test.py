@@ -20,8 +20,8 @@ def test_the_first_row_is_the_released_network():
 
 @pytest.mark.parametrize("name", plus.STEPS)
 def test_a_row_adds_its_own_changes_and_builds(name):
-    names = list(plus.STEPS)
-    before = names[max(names.index(name) - 1, 0)]
+    *_, before, last = ["released", *plus.changes_of(name)]
+    assert last == name
     old, new = (flat(plus.get_config(f"{row},rgbd")) for row in (before, name))
     changed = {key for key in old.keys() & new.keys() if old[key] != new[key]}
     added = new.keys() - old.keys() if name != plus.NEW_LOSS else set()
@@ -35,6 +35,12 @@ def test_a_row_is_plus():
     for module, inputs in ((rgb_plus, ""), (rgbd_plus, ",rgbd")):
         last = plus.get_config(f"{plus.PLUS}{inputs}")
         assert flat(module.get_config("tiny")) == flat(last)
+
+
+def test_a_row_behind_plus_is_plus_with_its_own_change_alone():
+    upto = plus.changes_of(plus.PLUS)
+    assert upto[0] == "released"
+    assert plus.changes_of("rendered") == [*upto, "rendered"]
 
 
 def test_an_unknown_row_is_refused():
