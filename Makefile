@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MAIN := $(BIN)/python -m pixel2mesh_jax.main
 
-SHORT := --config.num_steps=300 --config.eval_every=150
+SHORT := --config.num_steps=250 --config.eval_every=125
 
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
@@ -25,7 +25,7 @@ $(VENV)/installed: pyproject.toml
 
 demo: install
 	$(MAIN) --mode reconstruct --input examples --output runs/demo/meshes --format glb
-	$(BIN)/python -m data_pipelines.build procedural_shapes --data_dir data --volume 32 --train 12 --val 1 --test 2
+	$(BIN)/python -m data_pipelines.build procedural_shapes --data_dir data --volume 32 --train 12 --val 1 --test 1
 	$(MAIN) --config configs/rgbd_sdf.py:tiny --workdir runs/demo/sdf $(SHORT)
 	$(MAIN) --config configs/rgbd_plus.py:tiny --workdir runs/demo/pixel2mesh $(SHORT)
 	$(MAIN) --workdir runs/demo/sdf --mode eval
