@@ -56,8 +56,7 @@ FREE_IN_TRAINING = (
     *EXTRACTION,
 )
 # Settings that came later, with what runs do that are older.
-ADDED = {**numerics.DEFAULTS, "optimizer.groups": ()}
-ADDED_TO_ALL = {"eval.refine": 0}
+ADDED = {**numerics.DEFAULTS, "optimizer.groups": (), "eval.refine": 0}
 # The same for the settings of one method.
 ADDED_TO = {
     "pixel2mesh": {
@@ -123,11 +122,13 @@ def load_config(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
 
 def _add_later_settings(settings):
     """What an older run does without being told."""
-    added = ADDED_TO_ALL | ADDED_TO.get(settings["method"], {})
-    for name, value in added.items():
-        section, key = name.split(".")
-        if isinstance(settings.get(section), dict):
-            settings[section].setdefault(key, value)
+    for name, value in (ADDED | ADDED_TO.get(settings["method"], {})).items():
+        *sections, key = name.split(".")
+        place = settings
+        for section in sections:
+            place = place.get(section)
+        if isinstance(place, dict):
+            place.setdefault(key, value)
 
 
 def use_config(
@@ -182,7 +183,7 @@ def check_resumable(
     """
     if not (pathlib.Path(workdir) / NAME).is_file():
         return
-    old = ADDED | dict(flattened(load_config(workdir)))
+    old = dict(flattened(load_config(workdir)))
     new = ADDED | dict(flattened(config))
     free = set(FREE_IN_TRAINING)
     if config.optimizer.schedule in ENDLESS_SCHEDULES:
