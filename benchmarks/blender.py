@@ -1,7 +1,7 @@
-"""Meshes of this program as Blender sees them: what it reads, and a picture of it.
+"""Meshes of this program as Blender sees them: what it reads, and an image of it.
 
     pip install --target BPY bpy      # Python 3.11; numpy 1, so a folder of its own
-    PYTHONPATH=BPY python benchmarks/blender.py look a.glb b.glb --picture both.png
+    PYTHONPATH=BPY python benchmarks/blender.py look a.glb b.glb --image both.png
     PYTHONPATH=BPY python benchmarks/blender.py export scene.glb
 
 Runs on Blender's modules and numpy alone. `look` imports every file, prints a line of
@@ -24,7 +24,7 @@ SAMPLES = 16  # rays per pixel
 SIZE = 360  # pixels per object
 SUN, SKY = 2.2, 0.45  # strengths of the lights
 CAMERA = Vector((-0.9, -2.2, 1.0))  # direction to it from an object; its front is at -y
-FILL = 1.25  # width of the picture of an object over its largest side
+FILL = 1.25  # width of the image of an object over its largest side
 
 
 def main() -> int:
@@ -35,7 +35,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     looking = commands.add_parser("look")
     looking.add_argument("files", nargs="+", type=pathlib.Path)
-    looking.add_argument("--picture", type=pathlib.Path)
+    looking.add_argument("--image", type=pathlib.Path)
     exporting = commands.add_parser("export")
     exporting.add_argument("file", type=pathlib.Path)
     wanted = parser.parse_args()
@@ -47,8 +47,8 @@ def main() -> int:
     for path, shown in zip(wanted.files, objects, strict=True):
         sys.stdout.write(json.dumps({"file": path.name, **facts(shown)}) + "\n")
         np.savez(path.with_suffix(".npz"), **arrays(shown))
-    if wanted.picture is not None:
-        render(objects, wanted.picture)
+    if wanted.image is not None:
+        render(objects, wanted.image)
     return 0
 
 
@@ -102,7 +102,7 @@ def _values(rows, name, width, kind=np.float32):
 
 
 def render(objects: list[bpy.types.Object], path: pathlib.Path) -> None:
-    """A picture of the objects beside each other, each as large as the others."""
+    """An image of the objects beside each other, each as large as the others."""
     scene = bpy.context.scene
     for place, shown in enumerate(objects):
         factor = 1 / max(shown.dimensions)

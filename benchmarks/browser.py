@@ -29,20 +29,20 @@ from PIL import Image
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 EXAMPLES = REPOSITORY / "examples"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-# Chromium itself asks nobody for anything; pictures are drawn without a GPU.
+# Chromium itself asks nobody for anything; images are drawn without a GPU.
 FLAGS = (
     *("--no-sandbox", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update"),
     "--enable-unsafe-swiftshader",
 )
 DESK, PHONE = (1400, 1000), (400, 800)  # width and height of the window, pixels
-PICTURES = {"app.png": DESK, "app_phone.png": PHONE}
-PALETTE = 128  # colours of a saved picture
+IMAGES = {"app.png": DESK, "app_phone.png": PHONE}
+PALETTE = 128  # colours of a saved image
 START = 120  # seconds until the page answers; most of it is JAX
 PATIENCE = 180_000  # milliseconds for the first mesh, which compiles
 SETTLED = 1_000  # milliseconds in which nothing changes once a mesh is drawn
 LOOKS = 60
-LAST_FIELD = 4  # for files: picture, depth, three of cameras
+LAST_FIELD = 4  # for files: image, depth, three of cameras
 DRAG = 150  # pixels
 
 
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=pathlib.Path, default=REPOSITORY / "docs")
     wanted = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, served(folder) as address:
-        for name, size in PICTURES.items():
+        for name, size in IMAGES.items():
             seen = visit(address, size)
             save(seen.page, wanted.out / name)
             sys.stdout.write(f"{name}: {seen.seconds:.1f} s to the mesh\n")
@@ -154,7 +154,7 @@ def host_of(url: str) -> str:
 
 
 def fill_in(page: Any) -> None:
-    """Picture, depth and camera of the taxi, as a visitor uploads them."""
+    """Image, depth and camera of the taxi, as a visitor uploads them."""
     page.get_by_role("button", name="Cameras from files").click()
     fields = page.locator("input[type=file]")
     fields.nth(LAST_FIELD).wait_for(state="attached")
@@ -194,28 +194,28 @@ def turn(page: Any, canvas: Any) -> tuple[bytes, bytes]:
 
 def drawn(page: Any, box: dict[str, float]) -> bytes:
     """A part of the window once it shows something that stands still."""
-    picture, last = page.screenshot(clip=box), None
+    image, last = page.screenshot(clip=box), None
     for _ in range(LOOKS):
-        if picture == last and not is_blank(picture):
-            return picture
+        if image == last and not is_blank(image):
+            return image
         page.wait_for_timeout(SETTLED)
-        picture, last = page.screenshot(clip=box), picture
+        image, last = page.screenshot(clip=box), image
     raise RuntimeError(f"nothing that stands still after {LOOKS} looks")
 
 
-def pixels(picture: bytes) -> np.ndarray:
+def pixels(image: bytes) -> np.ndarray:
     """(H, W, 3) of a PNG, 0 to 255, signed."""
-    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).astype(int)
+    return np.asarray(Image.open(io.BytesIO(image)).convert("RGB")).astype(int)
 
 
-def is_blank(picture: bytes) -> bool:
+def is_blank(image: bytes) -> bool:
     """Whether it has hardly any colours."""
-    return len(np.unique(pixels(picture).reshape(-1, 3), axis=0)) < 100
+    return len(np.unique(pixels(image).reshape(-1, 3), axis=0)) < 100
 
 
-def save(picture: bytes, path: pathlib.Path) -> None:
+def save(screenshot: bytes, path: pathlib.Path) -> None:
     """As a PNG of few colours, which is small."""
-    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image = Image.open(io.BytesIO(screenshot)).convert("RGB")
     image.quantize(PALETTE, dither=Image.Dither.NONE).save(path, optimize=True)
 
 

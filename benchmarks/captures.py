@@ -40,7 +40,7 @@ class Errors(NamedTuple):
     Attributes:
       outward: mean distance from the mesh to the true surface.
       inward: mean distance from the true surface to the mesh.
-      visible: median difference of both depths on the rays of the picture.
+      visible: median difference of both depths on the rays of the image.
     """
 
     outward: float
@@ -74,19 +74,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def row(model: models.Model, files: sources.Sources, no_masks: bool) -> list[str]:
     """A line of the table, distances in millimetres."""
     mask = None if no_masks else files.mask
-    lens = cameras.load_camera(files.camera, files.picture)
-    call = (files.picture, files.depth, lens, mask)
+    lens = cameras.load_camera(files.camera, files.image)
+    call = (files.image, files.depth, lens, mask)
     model(*call)  # compiles
     result = model(*call)
-    path = files.picture.with_name(f"{files.picture.stem}_mesh.ply")
+    path = files.image.with_name(f"{files.image.stem}_mesh.ply")
     truth = meshes.load_surface(path)
     true = trimesh.Trimesh(truth.vertices, truth.faces, process=False)
-    with Image.open(files.picture) as picture:
-        width, height = picture.size
-    found = errors(result.mesh, true, lens.for_picture(width, height), (height, width))
+    with Image.open(files.image) as image:
+        width, height = image.size
+    found = errors(result.mesh, true, lens.for_image(width, height), (height, width))
     distances = [f"{MM * value:.1f}" for value in found]
     closed = "yes" if result.is_watertight else "no"
-    return [files.picture.stem, *distances, closed, f"{result.seconds:.2f}"]
+    return [files.image.stem, *distances, closed, f"{result.seconds:.2f}"]
 
 
 def errors(

@@ -1,4 +1,4 @@
-"""From a cold process to the first mesh: `--mode reconstruct` of one picture.
+"""From a cold process to the first mesh: `--mode reconstruct` of one image.
 
 The full-size network of `rgbd.py` with random weights. Ours has the compilation cache
 of an earlier run, as every run but the first; the alternative has an empty one.
@@ -25,15 +25,15 @@ from pixel2mesh_jax.training.start import start_state
 
 GOALS = "goal: 6 s, 20 s without the cache"
 UNWANTED = {"tensorflow", "torch"}  # packages that take seconds to import
-DISTANCE = 0.8  # metres, of the pictured disc
+DISTANCE = 0.8  # metres, of the shown disc
 
 
 def cases() -> Iterator[Case]:
-    """One picture with depth to one mesh."""
+    """One image with depth to one mesh."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         write_untrained_run(folder / "run")
-        write_picture(folder)
+        write_image(folder)
         yield Case(
             "cold process to first mesh, rgbd.py",
             lambda: _reconstruct(folder, folder / "cache"),
@@ -57,7 +57,7 @@ def write_untrained_run(workdir: pathlib.Path) -> None:
     run_folder.save_config(workdir, config)
 
 
-def write_picture(folder: pathlib.Path, size: int = 224) -> None:
+def write_image(folder: pathlib.Path, size: int = 224) -> None:
     """A disc on a transparent background, and its depth beside it."""
     rows, columns = np.indices((size, size)) - (size - 1) / 2
     disc = np.hypot(rows, columns) < size / 3

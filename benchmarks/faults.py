@@ -73,7 +73,7 @@ PROGRAMS = {
     "train": Program((*CLI, "train", "rgbd:tiny", "--workdir", "run", *SMALL), "run"),
     "eval": Program((*CLI, "eval", "--workdir=run"), "run"),
     "reconstruct": Program(
-        (*CLI, "reconstruct", "pictures", "--output", "meshes"),
+        (*CLI, "reconstruct", "images", "--output", "meshes"),
         "meshes",
     ),
 }
@@ -259,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory() as folder,
     ):
         ready = pathlib.Path(folder)
-        _copy(REPOSITORY / "examples", ready / "pictures")
+        _copy(REPOSITORY / "examples", ready / "images")
         chosen = set(options.only) & set(UNDER_ANY_CLOCK if options.clock else PROGRAMS)
         for name, program in PROGRAMS.items():
             if name not in chosen:

@@ -32,7 +32,7 @@ from pixel2mesh_jax.io import (
 from pixel2mesh_jax.training import run_folder
 
 Files = dict[str, bytes]
-SIZE = 32  # pixels of the pictures
+SIZE = 32  # pixels of the images
 
 
 class Target(NamedTuple):
@@ -53,7 +53,7 @@ def targets() -> dict[str, Target]:
         suffix[1:]: Target(MESHES[suffix], _use_mesh(suffix))
         for suffix in meshes.LOAD_SUFFIXES
     }
-    found["pictures"] = Target(_pictures, _use_pictures)
+    found["images"] = Target(_images, _use_images)
     found["dat"] = Target(_dat, _use_dat)
     found["camera"] = Target(_cameras, _use_camera)
     found["npy"] = Target(_npy, _use_depth("a_depth.npy"))
@@ -76,11 +76,11 @@ def _use_mesh(suffix):
     return use
 
 
-def _use_pictures(folder):
+def _use_images(folder):
     (found,) = sources.find_sources(folder / "a.png")
-    camera = found.camera and cameras.load_camera(found.camera, found.picture)
+    camera = found.camera and cameras.load_camera(found.camera, found.image)
     view = captures.load_capture(
-        found.picture, found.depth, camera or None, found.mask
+        found.image, found.depth, camera or None, found.mask
     ).view
     square, _ = views.canonicalize(view)
     batch = views.batch_of_view(square, 16)
@@ -112,7 +112,7 @@ def _use_config(folder):
     run_folder.use_config(folder, {})
 
 
-def _picture(mode="RGB", kind="PNG", seed=0):
+def _image(mode="RGB", kind="PNG", seed=0):
     noise = np.random.default_rng(seed).integers(0, 255, (SIZE, SIZE, 4), np.uint8)
     noise[8:24, 8:24, 3] = 255
     buffer = io.BytesIO()
@@ -125,7 +125,7 @@ def _scene():
     square = trimesh.Trimesh(
         [(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)], [(0, 1, 2), (0, 2, 3)]
     )
-    image = Image.open(io.BytesIO(_picture()))
+    image = Image.open(io.BytesIO(_image()))
     material = trimesh.visual.material.PBRMaterial(baseColorTexture=image)
     square.visual = trimesh.visual.TextureVisuals(
         uv=square.vertices[:, :2], material=material
@@ -151,7 +151,7 @@ def _rare_gltf() -> tuple[dict, bytes]:
         "buffers": [{"byteLength": len(blob), "uri": "a.bin"}],
         "bufferViews": bufferviews,
         "accessors": _rare_accessors(places),
-        "images": [{"bufferView": places["picture"], "mimeType": "image/png"}],
+        "images": [{"bufferView": places["image"], "mimeType": "image/png"}],
     }
     return content | _rare_scene(), blob
 
@@ -169,7 +169,7 @@ def _rare_buffers():
         "rows": np.uint16([1, 2]),
         "values": positions[1:3] * 2,
         "faces": np.uint16([0, 1, 2, 0, 2, 3]),
-        "picture": np.frombuffer(_picture(), np.uint8),
+        "image": np.frombuffer(_image(), np.uint8),
     }
     blob, bufferviews, places = b"", [], {}
     for name, part in parts.items():
@@ -264,7 +264,7 @@ def _obj():
     material = "newmtl one\nKd 0 0 0\nmap_Kd -s 2 2 1 -o 0.5 0 a b.png\n"
     material += 'newmtl two\nKd 0.5\nmap_Kd ".\\a b.png"\n'
     return [
-        {"a.obj": text.encode(), "a.mtl": material.encode(), "a b.png": _picture()},
+        {"a.obj": text.encode(), "a.mtl": material.encode(), "a b.png": _image()},
         {"a.obj": _box().export(file_type="obj").encode()},
     ]
 
@@ -286,7 +286,7 @@ def _ply():
     binary += b"\4" + np.array([0, 1, 2, 3], ">u2").tobytes()
     binary += b"\3" + np.array([0, 1, 2], ">u2").tobytes()
     return [
-        {"a.ply": mixed.encode(), "a.png": _picture()},
+        {"a.ply": mixed.encode(), "a.png": _image()},
         {"a.ply": binary},
         {"a.ply": box.export(file_type="ply")},
         {"a.ply": box.export(file_type="ply", encoding="ascii")},
@@ -313,20 +313,20 @@ MESHES = {
 }
 
 
-def _pictures():
+def _images():
     depth = np.random.default_rng(0).integers(900, 1100, (SIZE, SIZE)).astype(np.uint16)
     buffer = io.BytesIO()
     Image.fromarray(depth).save(buffer, "PNG")
     array = io.BytesIO()
     np.save(array, depth / np.float32(1000))
     intrinsics = json.dumps(camera.pinhole(40, 15.5, 15.5).tolist()).encode()
-    common = {"a_mask.png": _picture("L"), "a_camera.json": intrinsics}
+    common = {"a_mask.png": _image("L"), "a_camera.json": intrinsics}
     return [
-        {"a.png": _picture(), "a_depth.png": buffer.getvalue(), **common},
-        {"a.png": _picture("RGBA"), "a_depth.npy": array.getvalue(), **common},
-        {"a.png": _picture(kind="JPEG"), **common},
+        {"a.png": _image(), "a_depth.png": buffer.getvalue(), **common},
+        {"a.png": _image("RGBA"), "a_depth.npy": array.getvalue(), **common},
+        {"a.png": _image(kind="JPEG"), **common},
         {
-            "a.png": _picture(kind="TIFF"),
+            "a.png": _image(kind="TIFF"),
             "intrinsics.json": b"[[9,0,4],[0,9,4],[0,0,1]]",
         },
     ]

@@ -3,7 +3,7 @@
     python -m benchmarks.notebooks [reconstruct ...]
 
 A viewer that is turned with the mouse holds a library of half a megabyte: it is left
-out of the saved notebook, pictures beside it stay. In the environment, `P2M_TINY=1`
+out of the saved notebook, images beside it stay. In the environment, `P2M_TINY=1`
 makes a smoke test of them.
 """
 
@@ -21,7 +21,7 @@ from pixel2mesh_jax.command_line import Parser
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "colabs"
 NAMES = ("train_on_shapes", "reconstruct", "web_and_api")
-# Largest output that is saved, characters; a picture of 150 kB in base64.
+# Largest output that is saved, characters; an image of 150 kB in base64.
 MOST = 200_000
 ESCAPE = "\x1b["  # begins what moves the cursor: progress bars
 TIMEOUT = 3600  # seconds a cell
@@ -88,7 +88,7 @@ def _kept(output):
 
 
 def _small(output, folder):
-    """The output, its picture once; too large a one as text."""
+    """The output, its image once; too large a one as text."""
     if output.output_type == "stream":
         output.text = output.text.replace(folder, "")
     output.get("data", {}).pop("image/jpeg", None)

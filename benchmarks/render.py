@@ -31,7 +31,7 @@ def cases() -> Iterator[Case]:
 
 
 def textured_ball() -> trimesh.Trimesh:
-    """A ball with a random picture around it."""
+    """A ball with a random image around it."""
     ball = trimesh.creation.icosphere(SUBDIVISIONS)
     x, y, z = ball.vertices.T
     uv = np.stack([np.arctan2(z, x) / (2 * np.pi) + 0.5, y / 2 + 0.5], axis=1)

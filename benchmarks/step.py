@@ -113,7 +113,7 @@ def make_config(batch_size: int, encoder: str = "conv18"):
 
 
 def random_batch(batch_size: int, image_size: int) -> Batch:
-    """Noise in place of pictures, points in place of a surface."""
+    """Noise in place of images, points in place of a surface."""
     rng = np.random.default_rng(0)
     uniform = lambda *shape: rng.random((batch_size, *shape), np.float32)  # noqa: E731
     normals = rng.normal(size=(batch_size, NUM_POINTS, 3)).astype(np.float32)

@@ -21,7 +21,7 @@ A name, or several with commas between them; `full` changes nothing.
         --workdir runs/ablation/no_laplacian_rgbd
 
 `python -m benchmarks.ablations` runs all rows and fills the tables of
-`docs/ablations.md`. The loss says less than pictures do: the paper found its best
+`docs/ablations.md`. The loss says less than images do: the paper found its best
 scores without the edge term, and its worst meshes.
 """
 

@@ -93,7 +93,7 @@ def stage_loss(family: str, **weights: float) -> ml_collections.ConfigDict:
 
 
 def tiny(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """A narrow network on small pictures: minutes on two CPU cores.
+    """A narrow network on small images: minutes on two CPU cores.
 
     It predicts offsets instead of positions. A short training does not have to learn
     the ellipsoid first: after 400 steps on real objects (rgbd, seed 0, 40 validation
@@ -107,7 +107,7 @@ def tiny(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
 
 
 def short(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """A few hundred steps on small pictures, for any network."""
+    """A few hundred steps on small images, for any network."""
     config.image_size = 96
     config.num_points = 1000
     config.batch_size = 4

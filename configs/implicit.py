@@ -1,7 +1,7 @@
 r"""An implicit field of signed distance and colour: *3D Reconstruction from single RGB
 images* (TUM, seed 004).
 
-ResNet-50 without pretraining on the picture, three scales of 3D convolutions on the
+ResNet-50 without pretraining on the image, three scales of 3D convolutions on the
 voxelised visible points (32^3, density and colour), 256 Fourier features, five layers;
 Adam under one cycle. As published, except that the cube of the field stands where the
 view says (`geometry/cube.py`); the report knows the pose of the object. Published for
@@ -15,14 +15,14 @@ variants with the truth:
         --workdir runs/implicit
 
 Variants, from least to most information (its table 1):
-  2d_only                   the picture alone.
+  2d_only                   the image alone.
   voxels_occupancy          which cells hold visible points.
   depth_projected           how many and their colour; the default.
   depth_projected_no_color  nothing learns colours, lambda_C = 0.
   gt_occupancy, gt_sdf      the true shape at 32^3: what the network can do at best.
 Instead of depth, points of the surface (its tables 2):
-  cloud, sparse_cloud       3,000 or 300 points with colours, and the picture.
-  no_picture                leaves the picture out.
+  cloud, sparse_cloud       3,000 or 300 points with colours, and the image.
+  no_image                leaves the image out.
 Further:
   head, code   the decoders of the public program: of its last state, whose weights
                `--config.init_from=mfprn:FILE` takes, and of the report
@@ -30,7 +30,7 @@ Further:
   voxels_64    64^3 cells, batches of 7.
   raw          no Fourier features.
   cosine       another schedule.
-  tiny         a narrow network on small pictures: minutes on two CPU cores.
+  tiny         a narrow network on small images: minutes on two CPU cores.
 This size has not been trained here.
 """
 
@@ -45,7 +45,7 @@ EPOCH = 6_000
 def get_config(variant=""):
     """Settings of the experiment; the variants are listed above."""
     changes = {
-        "2d_only": only_picture,
+        "2d_only": only_image,
         "voxels_occupancy": grid_of("occupancy"),
         "depth_projected": grid_of("colored_density"),
         "depth_projected_no_color": without_color,
@@ -53,7 +53,7 @@ def get_config(variant=""):
         "gt_sdf": grid_of("true_distances"),
         "cloud": cloud,
         "sparse_cloud": sparse_cloud,
-        "no_picture": without_picture,
+        "no_image": without_image,
         "head": head,
         "code": code,
         "voxels_64": voxels_64,
@@ -90,7 +90,7 @@ def grid_of(name: str):
     return change
 
 
-def only_picture(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+def only_image(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """No 3D encoder."""
     config.inputs = ("rgb",)
     config.model.grid = "none"
@@ -118,7 +118,7 @@ def sparse_cloud(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict
     return config
 
 
-def without_picture(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+def without_image(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """The 3D encoder alone."""
     config.inputs = tuple(name for name in config.inputs if name != "rgb")
     return config
@@ -144,7 +144,7 @@ def voxels_64(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
 
 
 def tiny(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """Half of what is drawn of the network at most, on small pictures."""
+    """Half of what is drawn of the network at most, on small images."""
     num_points = config.num_points
     config = common.short(config)
     config.num_points = num_points

@@ -40,7 +40,7 @@ STEPS = {
     "anchored": {"model.anchor": True},
     "colored": {
         "model.vertex_colors": True,
-        "model.seen_colors": "picture",
+        "model.seen_colors": "image",
         "loss.color": 1.0,
     },
     "smooth": {"loss.normal": 0.0, "loss.smooth": 3.0, "loss.coverage": 300.0},

@@ -1,7 +1,7 @@
 r"""Pixel2Mesh with an image autoencoder, colour in.
 
 T. Zhao and O. Clivio, From Pixel to Mesh, project of RecVis 2018, M2 MVA (slides).
-A U-Net decoder draws the picture again from the feature maps of the 18-convolution
+A U-Net decoder draws the image again from the feature maps of the 18-convolution
 encoder, as a warm start: in the first epoch the network minimises image loss and mesh
 loss, then the mesh loss only, and the decoder is left out of the program. Its losses:
 binary cross entropy (sum) plus L1 (mean), times 1e-4; chamfer distance 100, edges 30,
@@ -17,7 +17,7 @@ where there the weights are those of rounded coordinates; no ReLU before the sig
 the decoder, which keeps every colour above 0.5 (`--config.model.decoder=unet_relu` has
 it). The slides give no scores; this size has not been trained here.
 
-`:tiny` is for two CPU cores; half of its 600 steps reconstruct the picture.
+`:tiny` is for two CPU cores; half of its 600 steps reconstruct the image.
 
     python -m pixel2mesh_jax.main --config configs/rgb_autoencoder.py:tiny \
         --workdir runs/tiny_rgb_autoencoder

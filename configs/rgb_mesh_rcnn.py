@@ -19,7 +19,7 @@ Variants:
               `--config.init_from=meshrcnn:voxmesh_R50.pth` takes.
   sphere_init the refinement of a sphere of 2562 vertices instead, without voxels: the
               method of `rgbd_pixel2mesh_r50.py`, without unpooling.
-  tiny        24^3, a narrow network on small pictures: minutes on two CPU cores. Build
+  tiny        24^3, a narrow network on small images: minutes on two CPU cores. Build
               the data with `--voxels 24`.
 The voxels are those of the published view volume, 0.34 to 1.39 m before the camera; the
 build leaves out objects that leave it. `rgbd_sdf_refined.py` has the same stages behind
@@ -108,7 +108,7 @@ def published(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
 
 
 def tiny(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """24^3 voxels, a narrow network on small pictures."""
+    """24^3 voxels, a narrow network on small images."""
     config = common.short(config)
     config.model.encoder = "resnet18"
     config.model.encoder_width = 0.5

@@ -37,7 +37,7 @@ def get_config(variant=""):
 
 
 def tiny(config):
-    """A narrow network on small pictures: minutes on two CPU cores."""
+    """A narrow network on small images: minutes on two CPU cores."""
     config.model.encoder_width = 0.5
     config.model.projected_features = (32, 64, 64)
     config.model.hidden_features = 64

@@ -5,7 +5,7 @@ The network of `rgbd_sdf.py` that never sees depth; what else it says holds here
     python -m pixel2mesh_jax.main --config configs/rgb_sdf.py --workdir runs/rgb_sdf \\
         --config.dataset=mesh_folder
 
-The weights of `rgbd_sdf.py` serve pictures without depth as well: 3 in 10 of its
+The weights of `rgbd_sdf.py` serve images without depth as well: 3 in 10 of its
 training examples have to do without. `:tiny` is for minutes. This one has not been
 trained to the end here.
 """

@@ -46,7 +46,7 @@ def published(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
 
 
 def tiny(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """A narrow network on small pictures: minutes on two CPU cores."""
+    """A narrow network on small images: minutes on two CPU cores."""
     config = common.short(config)
     config.model.encoder_width = 0.25
     config.model.hidden_features = 64

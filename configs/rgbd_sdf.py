@@ -2,7 +2,7 @@ r"""Signed distances in the view volume: colour and depth in, closed mesh out.
 
 A 2D U-Net of our own (`models/frustum_unet.py`) adds what is hidden to what the depth
 map says; marching cubes makes the mesh. Depth is left out in 3 of 10 training examples,
-so the same weights serve a picture without depth. Needs a data set with signed
+so the same weights serve an image without depth. Needs a data set with signed
 distances:
 
     python -m data_pipelines.build mesh_folder --source FOLDER --data_dir data \

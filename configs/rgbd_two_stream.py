@@ -9,7 +9,7 @@ Adam at 1e-4 with a cosine over 200 epochs (the fork restarts it every 70).
         --workdir runs/two_stream
 
 Differences from the fork: depth enters as disparity over the object and through a stem
-of one channel; there it is an 8-bit picture, divided by 255 twice and repeated to three
+of one channel; there it is an 8-bit image, divided by 255 twice and repeated to three
 channels. It publishes no results; this size has not been trained here. `:tiny` is for
 two CPU cores.
 

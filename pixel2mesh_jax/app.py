@@ -1,4 +1,4 @@
-"""A page: drop a picture and its depth, turn the mesh, download it.
+"""A page: drop an image and its depth, turn the mesh, download it.
 
     pixel2mesh-jax app [--model rgbd_sdf] [--host 127.0.0.1] [--port 7860]
 
@@ -26,7 +26,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["GRADIO_RUN_HISTORY"] = "False"
 
 MAX_FILE = "20mb"
-MAX_PIXELS = 40_000_000  # of a picture or a depth map
+MAX_PIXELS = 40_000_000  # of an image or a depth map
 MAX_WAITING = 20  # jobs in the queue
 # Seconds after which files of a visitor are removed, and how often that is looked at.
 FILE_AGE = 3600
@@ -34,23 +34,23 @@ FILE_CHECK = 600
 FORMATS = meshes.FORMATS
 # fx, fy, cx, cy of well-known sensors at their usual size.
 PRESETS = {
-    "from the picture (assumed)": "",
+    "from the image (assumed)": "",
     "RealSense D435, 640x480": "617,617,320,240",
     "Kinect v1, 640x480": "525,525,319.5,239.5",
     "Azure Kinect, 1280x720": "609,609,640,360",
 }
 CAMERA_FILES = (
-    "Camera of the picture (RealSense, ROS, Open3D, COLMAP, nerfstudio, BOP)",
+    "Camera of the image (RealSense, ROS, Open3D, COLMAP, nerfstudio, BOP)",
     "Camera of the depth map, where it is another one",
     "Depth to colour: 4x4 matrix, or rotation and translation, as JSON",
 )
 FRAMES = {
-    "camera": "as the picture sees it, y up",
+    "camera": "as the image sees it, y up",
     "opencv": "y down, z forward",
     "object": "upright around the origin",
 }
 TEXTURE = 1024  # texels per side
-INTRODUCTION = """# One picture in, a mesh out
+INTRODUCTION = """# One image in, a mesh out
 With depth the mesh is closed, coloured and in metres; without it, size and hidden side
 are guesses. The object should be cut out; with depth, it may stand on a table."""
 
@@ -170,7 +170,7 @@ def _as_uploaded(component):
 def _inputs(gradio):
     image = _as_uploaded(
         gradio.Image(
-            label="Picture", type="filepath", image_mode=None, sources=["upload"]
+            label="Image", type="filepath", image_mode=None, sources=["upload"]
         )
     )
     depth = _as_uploaded(gradio.File(label="Depth, optional: PNG in mm, TIFF, npy"))
@@ -192,7 +192,7 @@ def _inputs(gradio):
             value="camera",
         )
         texture = gradio.Checkbox(
-            label=f"Texture of {TEXTURE} texels from the picture (glb, obj)"
+            label=f"Texture of {TEXTURE} texels from the image (glb, obj)"
         )
     return [image, depth, camera, unit, file_format, *files, frame, texture]
 
@@ -216,16 +216,16 @@ def reconstruct(
     Args:
       model: to use.
       folder: for the meshes.
-      image: file of the picture.
+      image: file of the image.
       depth: file of its depth map.
       camera: four numbers; no path, which would be one of the server.
       depth_unit: name or metres per value; empty for the usual one.
       file_format: one of `FORMATS`.
-      camera_file: of the picture, in place of the four numbers.
+      camera_file: of the image, in place of the four numbers.
       depth_camera: file of the camera of the depth map, if it is another one.
       depth_to_color: file of the transform between both.
       frame: one of `FRAMES`.
-      texture: whether the picture becomes the texture of the mesh.
+      texture: whether the image becomes the texture of the mesh.
 
     Returns:
       A glb to show, the file to download, and facts.
@@ -234,7 +234,7 @@ def reconstruct(
       InputError: unusable input.
     """
     if image is None:
-        raise InputError("There is no picture yet: drop one first.")
+        raise InputError("There is no image yet: drop one first.")
     if file_format not in FORMATS:
         raise InputError(f"unknown format {file_format!r}; valid: {', '.join(FORMATS)}")
     if texture:
@@ -299,11 +299,11 @@ def without_folders(text: str) -> str:
 
 
 # Fields that examples fill, in the order of the page.
-EXAMPLE_FIELDS = ("picture", "depth", "camera", "unit", "file")
+EXAMPLE_FIELDS = ("image", "depth", "camera", "unit", "file")
 
 
 def _examples():
-    """Pictures of the checkout, where there is one."""
+    """Images of the checkout, where there is one."""
     folder = pathlib.Path(__file__).resolve().parents[1] / "examples"
     camera = "245,245,111.5,111.5"  # of both
     return [

@@ -46,7 +46,7 @@ class Program(NamedTuple):
 
 
 COMMANDS: dict[str, Mode | Program] = {
-    "reconstruct": Mode("pictures to meshes: PICTURE|FOLDER", "input", "reconstruct"),
+    "reconstruct": Mode("images to meshes: IMAGE|FOLDER", "input", "reconstruct"),
     "train": Mode("trains: CONFIG --workdir RUN", "config", "train"),
     "eval": Mode("scores a run, or the weights that ship: [RUN]", "workdir", "eval"),
     "compare": Program("runs side by side: RUN RUN", "pixel2mesh_jax.compare"),

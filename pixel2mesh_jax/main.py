@@ -41,7 +41,7 @@ config_flags.DEFINE_config_file(
 )
 flags.DEFINE_string("workdir", None, "Folder of the run.")
 flags.DEFINE_enum("mode", "train", MODES, "What to do.")
-flags.DEFINE_string("input", None, "reconstruct: a picture or a folder of pictures.")
+flags.DEFINE_string("input", None, "reconstruct: an image or a folder of images.")
 flags.DEFINE_string("depth", None, "reconstruct: depth map, or a folder of them.")
 flags.DEFINE_string(
     "estimate_depth",
@@ -52,7 +52,7 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "matting",
     "none",
-    "reconstruct: cuts the object out of pictures without transparency: rembg, "
+    "reconstruct: cuts the object out of images without transparency: rembg, "
     "onnx:FILE or none.",
 )
 flags.DEFINE_string(
@@ -70,14 +70,14 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "depth_intrinsics",
     None,
-    "reconstruct: of the depth maps where they are of another camera than the picture, "
+    "reconstruct: of the depth maps where they are of another camera than the image, "
     "as --intrinsics.",
 )
 flags.DEFINE_string(
     "depth_to_color",
     None,
     "reconstruct: JSON file of the 4x4 matrix from the camera of the depth maps to the "
-    "one of the picture, or of RealSense's rotation and translation; metres.",
+    "one of the image, or of RealSense's rotation and translation; metres.",
 )
 flags.DEFINE_list(
     "box",
@@ -95,7 +95,7 @@ flags.DEFINE_enum(
     "frame",
     "camera",
     finish.FRAMES,
-    "reconstruct: axes of the camera of the picture as OpenGL or as OpenCV has them; "
+    "reconstruct: axes of the camera of the image as OpenGL or as OpenCV has them; "
     "or the object upright, with the middle of its box in the origin.",
 )
 flags.DEFINE_enum("up", "y", finish.UPS, "reconstruct: up axis of --frame object.")
@@ -109,14 +109,14 @@ flags.DEFINE_integer("smooth", 0, "reconstruct: passes of a smoothing filter.")
 flags.DEFINE_integer(
     "texture",
     0,
-    "reconstruct: texels per side of a texture from the picture (glb and obj), such as "
+    "reconstruct: texels per side of a texture from the image (glb and obj), such as "
     "1024; 0 for colours of the vertices. Needs the extra 'texture'.",
 )
 flags.DEFINE_enum(
     "preview",
     "png",
     reconstruct.PREVIEWS,
-    "reconstruct: a strip of pictures, a page with the mesh to turn, a mesh that turns "
+    "reconstruct: a strip of images, a page with the mesh to turn, a mesh that turns "
     "(gif), or nothing.",
 )
 flags.DEFINE_enum(

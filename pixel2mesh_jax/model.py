@@ -107,7 +107,7 @@ class Result:
 
 
 class Model:
-    """A trained network; call it with a picture.
+    """A trained network; call it with an image.
 
     Attributes:
       name: as it was loaded.
@@ -142,10 +142,10 @@ class Model:
         refine: int = 0,
         texture: int = 0,
     ) -> Result | list[Result]:
-        """One picture to one result; a list of pictures to a list of results.
+        """One image to one result; a list of images to a list of results.
 
         Args:
-          image: path, Pillow picture or array (H, W, 3 or 4; 8 or 16 bits, or floats in
+          image: path, Pillow image or array (H, W, 3 or 4; 8 or 16 bits, or floats in
             [0, 1]). The object is where `mask` is, else where alpha is, else what is
             not white, else what stands on the plane that `depth` shows.
           depth: path, or array (H, W) along the optical axis, 0 where it is missing:
@@ -155,8 +155,8 @@ class Model:
             file. By default the camera of 3D-R2N2 is assumed, with a warning.
           mask: path or array (H, W) of the object.
           depth_unit: metres per value of `depth`, or a name such as "mm".
-          depth_intrinsics: of `depth`, where it is of another camera than the picture.
-          depth_to_color: 4x4 matrix from that camera to the one of the picture, metres,
+          depth_intrinsics: of `depth`, where it is of another camera than the image.
+          depth_to_color: 4x4 matrix from that camera to the one of the image, metres,
             x right, y down, z forward; an array or the path of a JSON file.
           label: value of the object in `mask`.
           box: left, top, right, bottom of the object, pixels, where depth alone cuts it
@@ -171,10 +171,10 @@ class Model:
           faces: at most so many triangles, 0 for all.
           smooth: passes of a smoothing filter.
           refine: steps that move the visible side onto the measured depth map.
-          texture: texels per side of a texture, which takes the picture where the
+          texture: texels per side of a texture, which takes the image where the
             camera sees the mesh; 0 for colours of the vertices. Needs xatlas.
 
-        For a list of pictures, `depth`, `intrinsics` and `mask` are lists as long, or
+        For a list of images, `depth`, `intrinsics` and `mask` are lists as long, or
         None; one camera serves all.
 
         Raises:
@@ -291,7 +291,7 @@ def _checked_fit(fit):
 
 
 def _as_list(values, count, name) -> Sequence:
-    """One value per picture."""
+    """One value per image."""
     if values is None:
         return [None] * count
     if not isinstance(values, list | tuple) or len(values) != count:
@@ -301,7 +301,7 @@ def _as_list(values, count, name) -> Sequence:
 
 
 def _cameras(intrinsics, count):
-    """One camera per picture; a single one serves all."""
+    """One camera per image; a single one serves all."""
     is_list = isinstance(intrinsics, list | tuple)
     if is_list and any(_is_camera(value) for value in intrinsics):
         return _as_list(intrinsics, count, "intrinsics")
@@ -328,9 +328,9 @@ def _name(value, name):
     return str(value) if _is_path(value) else name
 
 
-def _camera(intrinsics, picture) -> cameras.Camera | None:
+def _camera(intrinsics, image) -> cameras.Camera | None:
     if intrinsics is None or isinstance(intrinsics, cameras.Camera):
         return intrinsics
     if _is_path(intrinsics):
-        return cameras.load_camera(intrinsics, picture)
+        return cameras.load_camera(intrinsics, image)
     return cameras.of_numbers(intrinsics)

@@ -30,7 +30,7 @@ from pixel2mesh_jax.training import loop, run_folder, scalars, start
 from pixel2mesh_jax.weights import release
 
 NO_FIELDS: Mapping[str, Field] = types.MappingProxyType({})
-REPORT_SAMPLES = 6  # held-out views pictured in report.html
+REPORT_SAMPLES = 6  # held-out views shown in report.html
 
 
 class Dataset(NamedTuple):
@@ -131,7 +131,7 @@ def reconstruct(
     estimate_depth: str,
     **options,
 ) -> None:
-    """Pictures to mesh files; `options` are those of `reconstruct.reconstruct`."""
+    """Images to mesh files; `options` are those of `reconstruct.reconstruct`."""
     if options.get("depth_unit") == units.INVERSE:
         _check_encoding(config)
     run = load_model(config, workdir)
@@ -296,7 +296,7 @@ def _check_encoding(config):
 
 
 def _draw(batch: Batch, found: Reconstruction) -> np.ndarray:
-    """Strip of pictures of the first example of a batch."""
+    """Strip of images of the first example of a batch."""
     return preview.preview(
         np.asarray(batch.rgb[0]),
         np.asarray(batch.depth[0]),

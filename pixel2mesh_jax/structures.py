@@ -19,7 +19,7 @@ Array = jax.Array | np.ndarray
 
 
 class VolumeTarget(NamedTuple):
-    """What is known of the view volume of one picture, on the host.
+    """What is known of the view volume of one image, on the host.
 
     Attributes:
       placement: of the volume, packed, see `geometry/frustum.py`.
@@ -224,7 +224,7 @@ class Outputs(NamedTuple):
 
     Attributes:
       meshes: coarse to fine, one per stage.
-      image: the input picture, reconstructed from its features; colours in [0, 1].
+      image: the input image, reconstructed from its features; colours in [0, 1].
       depth: the input depth, reconstructed likewise; disparity in [0, 1] as
         `geometry/depth.py` defines it.
     """
@@ -249,16 +249,16 @@ class HostMesh(NamedTuple):
 
 
 class Texture(NamedTuple):
-    """A picture on a mesh; a vertex on a seam has several texture coordinates.
+    """An image on a mesh; a vertex on a seam has several texture coordinates.
 
     Attributes:
-      picture: sRGB, top row first.
+      image: sRGB, top row first.
       uv: u right, v up, in [0, 1].
       rows: vertex of the mesh that every row of `uv` belongs to.
       faces: rows of `uv`; the triangles of the mesh in their order.
     """
 
-    picture: UInt8[np.ndarray, "H W 3"]
+    image: UInt8[np.ndarray, "H W 3"]
     uv: Float[np.ndarray, "N 2"]
     rows: Int[np.ndarray, " N"]
     faces: Int[np.ndarray, "F 3"]
@@ -286,7 +286,7 @@ class Reconstruction(NamedTuple):
 
 
 class View(NamedTuple):
-    """One picture of one object on the host, without ground truth.
+    """One image of one object on the host, without ground truth.
 
     Attributes:
       rgba: straight (not premultiplied) sRGB colour and coverage.
@@ -334,7 +334,7 @@ class Example(NamedTuple):
     """One record of a shard: a view and the shape that it shows, camera frame.
 
     Attributes:
-      view: the picture.
+      view: the image.
       surface: points of the shape.
       category: name.
       object_id: unique within its split.

@@ -8,7 +8,7 @@ from benchmarks import browser
 pytestmark = pytest.mark.slow
 # Part of the pixels of the viewer that change when the mesh is turned.
 TURNED = 0.02
-# Bytes of the pictures in the documentation.
+# Bytes of the images in the documentation.
 MOST = {"app.png": 200_000, "app_phone.png": 120_000}
 
 
@@ -22,9 +22,9 @@ def address(tmp_path_factory):
         yield found
 
 
-@pytest.mark.parametrize("name", browser.PICTURES)
+@pytest.mark.parametrize("name", browser.IMAGES)
 def test_a_visitor_makes_a_mesh_and_turns_it(address, tmp_path, name):
-    size = browser.PICTURES[name]
+    size = browser.IMAGES[name]
     seen = browser.visit(address, size)
     assert seen.hosts <= {"127.0.0.1", "blob", "data"}
     assert "127.0.0.1" in seen.hosts
@@ -36,6 +36,6 @@ def test_a_visitor_makes_a_mesh_and_turns_it(address, tmp_path, name):
     assert (tmp_path / name).stat().st_size < MOST[name]
 
 
-def test_the_pictures_in_the_documentation_are_small(repository):
+def test_the_images_in_the_documentation_are_small(repository):
     for name, most in MOST.items():
         assert (repository / "docs" / name).stat().st_size < most

@@ -47,7 +47,7 @@ def test_depth_may_be_missing(shipped, tmp_path):
 
 
 def test_cameras_may_be_files(shipped, tmp_path):
-    """Depth of a camera 2 cm behind that of the picture: the mesh is 2 cm nearer."""
+    """Depth of a camera 2 cm behind that of the image: the mesh is 2 cm nearer."""
     files = {"camera": "", "camera_file": "taxi_camera.json"}
     shown, *_ = press(shipped, tmp_path, **files)
     own = trimesh.load_mesh(shown)
@@ -74,8 +74,8 @@ def test_frames_and_textures(shipped, tmp_path):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"image": None}, "no picture yet"),
-        ({"image": "README.md"}, "README.md: not a picture"),
+        ({"image": None}, "no image yet"),
+        ({"image": "README.md"}, "README.md: not an image"),
         ({"depth": "README.md"}, "README.md"),
         ({"camera": "1,2"}, "expected four numbers fx, fy, cx, cy"),
         ({"camera": "/etc/passwd"}, "expected four numbers"),
@@ -92,7 +92,7 @@ def test_unusable_input_is_a_message(shipped, tmp_path, fields, message):
         press(shipped, tmp_path, **fields)
 
 
-def test_pictures_of_40_megapixels_are_enough(shipped, tmp_path):
+def test_images_of_40_megapixels_are_enough(shipped, tmp_path):
     """The command line takes 64; the header alone is read."""
     for fields in ({"image": "large.png"}, {"depth": "large.png"}):
         Image.new("1", (8000, 5001)).save(tmp_path / "large.png")
@@ -103,8 +103,8 @@ def test_pictures_of_40_megapixels_are_enough(shipped, tmp_path):
 
 
 def test_messages_name_no_folders_of_the_server():
-    text = "/tmp/gradio/0f3a/mug.png: not a picture; valid: m, mm"
-    assert app.without_folders(text) == "mug.png: not a picture; valid: m, mm"
+    text = "/tmp/gradio/0f3a/mug.png: not an image; valid: m, mm"
+    assert app.without_folders(text) == "mug.png: not an image; valid: m, mm"
 
 
 def uploaded(name):

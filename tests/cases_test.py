@@ -29,13 +29,13 @@ SAME_VIEW = {
 
 
 def load(folder, depth_unit=None):
-    [picture] = [
+    [image] = [
         p for p in folder.iterdir() if p.name in ("mug.png", "mug.jpg", "mug.PNG")
     ]
     depth = [p for p in folder.iterdir() if p.stem == "depth"]
-    [files] = sources.find_sources(picture, depth[0] if depth else None)
-    lens = files.camera and cameras.load_camera(files.camera, picture)
-    return captures.load_capture(picture, files.depth, lens, files.mask, depth_unit)
+    [files] = sources.find_sources(image, depth[0] if depth else None)
+    lens = files.camera and cameras.load_camera(files.camera, image)
+    return captures.load_capture(image, files.depth, lens, files.mask, depth_unit)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_what_is_said(data_dir, caplog, name, words):
     assert words in caplog.text
 
 
-def test_a_turned_picture_keeps_its_colours_on_the_object(data_dir, clean):
+def test_a_turned_image_keeps_its_colours_on_the_object(data_dir, clean):
     view = load(data_dir / "cases" / "exif-square").view
     rgba = exif.turn_image(view.rgba, 8)  # back to what the sensor stored
     inside = clean.rgba[..., 3] >= 128

@@ -33,7 +33,7 @@ def shows_a_mesh(notebook):
     return any("<iframe srcdoc=" in text for text in found)
 
 
-def pictures(notebook):
+def images(notebook):
     return [
         output for output in outputs(notebook) if "image/png" in output.get("data", {})
     ]
@@ -50,13 +50,13 @@ def test_a_notebook_runs(repository, tmp_path, monkeypatch, name):
     for cell in code(notebook):
         cell.outputs = []
     notebooks.execute(notebook, tmp_path, timeout=600)
-    assert len(pictures(notebook)) >= 2
+    assert len(images(notebook)) >= 2
     assert shows_a_mesh(notebook) == (name != "web_and_api")
     if name == "reconstruct":
         assert (tmp_path / "out" / "example.glb").is_file()
     small = notebooks.with_small_outputs(notebook, str(tmp_path))
     assert not shows_a_mesh(small)
-    assert pictures(small)
+    assert images(small)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,7 +67,7 @@ def test_a_saved_notebook_is_small_and_complete(repository, name):
     assert '"pip", "install"' in first.source
     assert "pixel2mesh_jax-*.whl" in first.source
     assert 'REPOSITORY = ""  # @param' in first.source
-    assert len(pictures(notebook)) >= 2
+    assert len(images(notebook)) >= 2
     for output in outputs(notebook):
         assert output.output_type != "error"
         assert len(str(output.get("data", ""))) <= 1.1 * notebooks.MOST

@@ -51,7 +51,7 @@ def test_tables_are_printed_and_written(runs, capsys):
     }
 
 
-def test_pictures_are_of_the_same_views(runs, monkeypatch):
+def test_images_are_of_the_same_views(runs, monkeypatch):
     views = {"a": make_sample(), "b": make_sample()}
     monkeypatch.setattr(gallery, "TILE", 64)
     monkeypatch.setattr(compare, "_samples", lambda folder, *_: [views[folder.name]])

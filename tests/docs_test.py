@@ -38,5 +38,5 @@ def test_the_site_is_built_without_a_warning(repository, tmp_path):
         command, cwd=repository, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "Arrays and Pillow pictures" in (tmp_path / "python.html").read_text()
+    assert "Arrays and Pillow images" in (tmp_path / "python.html").read_text()
     assert "depth_to_color" in (tmp_path / "reference.html").read_text()

@@ -1,4 +1,4 @@
-"""Files that a page may be given in place of a picture, its depth or its cameras."""
+"""Files that a page may be given in place of an image, its depth or its cameras."""
 
 import io
 import json
@@ -20,7 +20,7 @@ Upload = tuple[str, str, bytes]
 
 def all_of_them() -> Iterator[Upload]:
     """Thirty and some."""
-    for name, content in pictures():
+    for name, content in images():
         yield "image", name, content
     for name, content in depth_maps():
         yield "depth", name, content
@@ -32,12 +32,12 @@ def all_of_them() -> Iterator[Upload]:
     yield "depth_to_color", "far.json", json.dumps(np.eye(5).tolist()).encode()
 
 
-def pictures() -> Iterator[tuple[str, bytes]]:
-    """In place of the picture."""
+def images() -> Iterator[tuple[str, bytes]]:
+    """In place of the image."""
     taxi = (EXAMPLES / "taxi.png").read_bytes()
     yield "cut.png", taxi[: len(taxi) // 2]
     yield "cut_in_its_header.png", taxi[:20]
-    yield "text.png", b"This is no picture.\n" * 50
+    yield "text.png", b"This is no image.\n" * 50
     yield "empty.png", b""
     yield "page.jpg", b"<!DOCTYPE html><html><body>404</body></html>"
     yield "huge.png", png_that_says(100_000, 100_000)
@@ -68,7 +68,7 @@ def depth_maps() -> Iterator[tuple[str, bytes]]:
 
 
 def cameras() -> Iterator[tuple[str, bytes]]:
-    """In place of the camera of the picture."""
+    """In place of the camera of the image."""
     yield "nested.json", b"[" * 100_000
     yield "empty.json", b""
     yield "nothing.json", b"{}"
@@ -81,7 +81,7 @@ def cameras() -> Iterator[tuple[str, bytes]]:
     fisheye["camera_model"] = "OPENCV_FISHEYE"
     yield "fisheye.json", json.dumps(fisheye).encode()
     yield "bytes.yaml", b"\x00\xff\xfe: [" * 20
-    yield "picture.json", (EXAMPLES / "taxi.png").read_bytes()
+    yield "image.json", (EXAMPLES / "taxi.png").read_bytes()
 
 
 def two_levels_of_alpha() -> np.ndarray:

@@ -28,7 +28,7 @@ def shipped():
 
 @pytest.fixture(scope="module")
 def taxi():
-    """Paths of picture, depth and camera."""
+    """Paths of image, depth and camera."""
     folder = pathlib.Path(__file__).resolve().parents[1] / "examples"
     return [
         folder / name for name in ("taxi.png", "taxi_depth.png", "taxi_camera.json")
@@ -55,15 +55,15 @@ def test_a_mesh_with_colours_normals_and_metres(from_paths):
     assert (np.sum(outward * mesh.face_normals, axis=1) > 0).mean() > 0.5
 
 
-def test_arrays_pictures_and_numbers_give_the_same_mesh(shipped, taxi, from_paths):
-    picture, depth = Image.open(taxi[0]), np.asarray(Image.open(taxi[1]))
-    for image, distances in ((picture, depth), (np.asarray(picture), depth * 1e-3)):
+def test_arrays_images_and_numbers_give_the_same_mesh(shipped, taxi, from_paths):
+    opened, depth = Image.open(taxi[0]), np.asarray(Image.open(taxi[1]))
+    for image, distances in ((opened, depth), (np.asarray(opened), depth * 1e-3)):
         found = shipped(image, distances, CAMERA)
         np.testing.assert_allclose(
             found.mesh.vertices, from_paths.mesh.vertices, atol=1e-6
         )
     lens = [[245, 0, 111.5], [0, 245, 111.5], [0, 0, 1]]
-    found = shipped(picture, depth, lens, depth_unit="mm")
+    found = shipped(image, depth, lens, depth_unit="mm")
     np.testing.assert_array_equal(found.mesh.faces, from_paths.mesh.faces)
 
 
@@ -86,21 +86,21 @@ def test_lists_in_lists_out(shipped, taxi, from_paths):
         (None, [None, None]),
     ],
 )
-def test_one_camera_serves_all_pictures(intrinsics, cameras):
+def test_one_camera_serves_all_images(intrinsics, cameras):
     found = model._cameras(intrinsics, 2)
     assert [str(camera) for camera in found] == [str(camera) for camera in cameras]
 
 
-def test_a_distorted_picture_gives_the_mesh_of_the_straight_one(
+def test_a_distorted_image_gives_the_mesh_of_the_straight_one(
     shipped, taxi, from_paths, tmp_path
 ):
     """The inverse model says where an ideal camera sees what the lens shows."""
     terms = [-0.5, 0.1, 2e-3, -1e-3, 0.0]
     lens = Distortion((-0.5, 0.1, 0.0), (2e-3, -1e-3))
-    picture, depth = (np.asarray(Image.open(path)) for path in taxi[:2])
+    image, depth = (np.asarray(Image.open(path)) for path in taxi[:2])
     matrix = camera.pinhole(*CAMERA[::2], CAMERA[3])
     places = distortion.sources(matrix, depth.shape, lens)
-    bent = undistort.picture(picture, places), undistort.nearest(depth, places)
+    bent = undistort.image(image, places), undistort.nearest(depth, places)
     path = tmp_path / "camera.json"
     content = dict(zip(("fx", "fy", "ppx", "ppy"), CAMERA, strict=True))
     content |= {"model": "inverse_brown_conrady", "coeffs": terms}
@@ -125,14 +125,14 @@ def test_saved_meshes_are_what_is_shown(from_paths, tmp_path, suffix):
 
 def test_doubtful_metres_are_warnings(shipped, taxi, caplog):
     shipped(taxi[0], taxi[1])
-    assert "no camera beside the picture" in caplog.text
+    assert "no camera beside the image" in caplog.text
     assert "Give the intrinsics" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"depth": np.ones((5, 7))}, "depth: expected the size of the picture"),
+        ({"depth": np.ones((5, 7))}, "depth: expected the size of the image"),
         ({"depth": [1, 2]}, "depth: expected a depth map"),
         ({"intrinsics": (1, 2)}, "intrinsics: expected four numbers|expected a 3x3"),
         ({"intrinsics": "none.json"}, "no such file"),

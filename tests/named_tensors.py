@@ -1,4 +1,4 @@
-"""Weights and pictures of the recorded oracles: every tensor follows from its name.
+"""Weights and images of the recorded oracles: every tensor follows from its name.
 
 The rule is that of `oracles/ORACLES.md` of the development data, section 1.
 """
@@ -65,7 +65,7 @@ def tensor(name: str, entry: dict, seed: int) -> np.ndarray:
 
 
 def image(seed: int, batch: int, size: int) -> np.ndarray:
-    """Pictures (B, size, size, 3) in [0, 1): coarse squares and fine noise."""
+    """Images (B, size, size, 3) in [0, 1): coarse squares and fine noise."""
     generator = random("image", seed)
     coarse = generator.random((batch, 3, 7, 7))
     fine = generator.random((batch, 3, size, size))

@@ -36,7 +36,7 @@ def write_network(
     table = np.tile(np.reshape(weights, (1, -1, 1, 1)), (1, 1, kernel, kernel))
     node = helper.make_node(
         "Conv",
-        ["picture", "weights", "offset"],
+        ["image", "weights", "offset"],
         ["map"],
         kernel_shape=[kernel, kernel],
         pads=[kernel // 2] * 4,
@@ -51,7 +51,7 @@ def write_network(
         "small",
         [
             helper.make_tensor_value_info(
-                "picture", element, [1, len(weights), height, width]
+                "image", element, [1, len(weights), height, width]
             )
         ],
         [helper.make_tensor_value_info("map", element, [1, 1, None, None])],

@@ -1,4 +1,4 @@
-"""The first command of a stranger: pictures to closed, coloured, metric meshes."""
+"""The first command of a stranger: images to closed, coloured, metric meshes."""
 
 import pathlib
 
@@ -44,7 +44,7 @@ def test_the_file_is_small_and_has_a_card():
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_examples_become_closed_coloured_meshes_in_metres(written, number):
     result = written[number]
-    assert result.picture.stem == EXAMPLES[number]
+    assert result.image.stem == EXAMPLES[number]
     assert result.frame == METRIC_FRAME
     mesh = trimesh.load_mesh(result.meshes[0], process=False)
     assert mesh.is_watertight
@@ -54,13 +54,13 @@ def test_examples_become_closed_coloured_meshes_in_metres(written, number):
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_the_visible_side_is_where_the_sensor_saw_it(written, number):
-    """Median, in the frame of the picture."""
+    """Median, in the frame of the image."""
     result = written[number]
     mesh = trimesh.load_mesh(result.meshes[0], process=False)
-    beside = result.picture.with_name(f"{result.picture.stem}_depth.png")
+    beside = result.image.with_name(f"{result.image.stem}_depth.png")
     depth = np.asarray(Image.open(beside), np.float32) / 1000
     camera = cameras.load_camera(
-        result.picture.with_name(f"{result.picture.stem}_camera.json")
+        result.image.with_name(f"{result.image.stem}_camera.json")
     )
     seen = raycast.cast(
         np.asarray(mesh.vertices), np.asarray(mesh.faces), camera.matrix, depth.shape

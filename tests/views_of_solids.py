@@ -13,7 +13,7 @@ Distance = Callable[[np.ndarray], np.ndarray]
 
 
 class SolidView(NamedTuple):
-    """A picture of a solid, see `structures.Batch` for the arrays."""
+    """An image of a solid, see `structures.Batch` for the arrays."""
 
     depth: np.ndarray
     mask: np.ndarray

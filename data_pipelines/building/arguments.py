@@ -35,7 +35,7 @@ def add_up(parser: argparse.ArgumentParser) -> None:
 
 
 def add_size(parser: argparse.ArgumentParser) -> None:
-    """How large the pictures are."""
+    """How large the images are."""
     parser.add_argument(
         "--size", type=int, choices=(137, 224), default=Options().size, help="pixels"
     )
@@ -61,7 +61,7 @@ def add_measured(parser: argparse.ArgumentParser) -> None:
 
 
 def add_renderings(parser: argparse.ArgumentParser) -> None:
-    """Where pictures of models lie."""
+    """Where images of models lie."""
     parser.add_argument(
         "--renderings",
         type=_folder,
@@ -83,17 +83,17 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_views(parser: argparse.ArgumentParser) -> None:
-    """How many pictures are rendered."""
+    """How many images are rendered."""
     parser.add_argument(
         "--views",
         type=_positive,
         default=Options().views,
-        help="pictures per object",
+        help="images per object",
     )
 
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:
-    """Of pictures that are rendered here, and points that are drawn here."""
+    """Of images that are rendered here, and points that are drawn here."""
     default = Options()
     parser.add_argument(
         "--num_points",

@@ -16,11 +16,11 @@ from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import Example, View
 
 
-class Picture(NamedTuple):
+class ViewImage(NamedTuple):
     """What a camera sees of an object.
 
     Attributes:
-      view: the picture.
+      view: the image.
       camera_from_object: rigid transform from the object frame, metres.
       index: number of the view.
     """
@@ -33,26 +33,26 @@ class Picture(NamedTuple):
 def examples_of_surface(
     surface: Surface, item: Item, options: Options
 ) -> list[Example]:
-    """Renders an object from random R2N2 cameras; see `examples_of_pictures`.
+    """Renders an object from random R2N2 cameras; see `examples_of_images`.
 
     Raises:
       InputError: a view does not hit the surface at all.
     """
-    pictures = render_pictures(surface, item.object_id, options)
-    return examples_of_pictures(surface, pictures, item, options)
+    images = render_images(surface, item.object_id, options)
+    return examples_of_images(surface, images, item, options)
 
 
-def render_pictures(
+def render_images(
     surface: Surface, object_id: str, options: Options
-) -> list[Picture]:
-    """Pictures of a surface (object frame, metres) from random R2N2 cameras.
+) -> list[ViewImage]:
+    """Images of a surface (object frame, metres) from random R2N2 cameras.
 
     Raises:
       InputError: a view does not hit the surface at all.
     """
     intrinsics = camera.r2n2_intrinsics(options.size)
     scene = raycast.make_scene(surface.vertices, surface.faces)
-    pictures = []
+    images = []
     for index in range(options.views):
         rng = random_generator(options.seed, object_id, "view", index)
         viewpoint = render.sample_viewpoint(rng)
@@ -60,23 +60,23 @@ def render_pictures(
         if not view.rgba[..., 3].any():
             raise InputError(f"too thin to be seen in view {index}")
         transform = camera.camera_from_object(*viewpoint)
-        pictures.append(Picture(view, transform, index))
-    return pictures
+        images.append(ViewImage(view, transform, index))
+    return images
 
 
-def examples_of_pictures(
-    surface: Surface, pictures: list[Picture], item: Item, options: Options
+def examples_of_images(
+    surface: Surface, images: list[ViewImage], item: Item, options: Options
 ) -> list[Example]:
-    """Adds to pictures of an object what its surface tells, sampled once.
+    """Adds to images of an object what its surface tells, sampled once.
 
     Args:
       surface: object frame, metres (`meshes.normalize`).
-      pictures: of the object, rendered here or not.
+      images: of the object, rendered here or not.
       item: where it comes from.
       options: see `Options`.
 
     Returns:
-      One example per picture, in its camera frame, with normals that point outward;
+      One example per image, in its camera frame, with normals that point outward;
       voxels, signed distances and view volumes if the options ask for them.
     """
     oriented = orientation.orient_outward(surface)
@@ -87,22 +87,20 @@ def examples_of_pictures(
     grid = volumes.make_grid(solid) if options.volume else None
     field = _field(oriented, item, options) if options.num_queries else None
     examples = []
-    for picture in pictures:
-        transform = picture.camera_from_object
+    for image in images:
+        transform = image.camera_from_object
         example = Example(
-            view=picture.view,
+            view=image.view,
             surface=render.move_samples(samples, transform),
             category=item.category,
             object_id=item.object_id,
-            view_index=picture.index,
+            view_index=image.index,
         )
         if options.voxels:
-            voxels = _voxels(solid, picture, options.voxels)
+            voxels = _voxels(solid, image, options.voxels)
             example = example._replace(voxels=voxels)
         if grid is not None:
-            volume = volumes.target(
-                solid, grid, picture.view, transform, options.volume
-            )
+            volume = volumes.target(solid, grid, image.view, transform, options.volume)
             example = example._replace(volume=volume)
         if field is not None:
             moved = field_samples.move_field(field, transform)
@@ -119,11 +117,11 @@ def _field(oriented, item, options):
     )
 
 
-def _voxels(solid, picture, resolution):
-    view = picture.view
+def _voxels(solid, image, resolution):
+    view = image.view
     return solids.voxelize(
         solid,
-        picture.camera_from_object,
+        image.camera_from_object,
         view.intrinsics,
         view.depth.shape,
         resolution,

@@ -142,7 +142,7 @@ DATA_SETS = {
     ),
     "p2m_shapenet": ("the released Pixel2Mesh data", (arguments.add_source,)),
     "rgbd_folder": (
-        "any folder of pictures with measured depth",
+        "any folder of images with measured depth",
         (
             arguments.add_source,
             arguments.add_size,

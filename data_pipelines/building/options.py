@@ -26,8 +26,8 @@ class Options(NamedTuple):
     """What a user may choose about the records.
 
     Attributes:
-      size: width and height of the pictures in pixels.
-      views: pictures per object.
+      size: width and height of the images in pixels.
+      views: images per object.
       num_points: surface points per object.
       seed: of cameras, points and procedural shapes.
       up: axis that points up in mesh files, "y" or "z".
@@ -39,8 +39,8 @@ class Options(NamedTuple):
       volume: cells per side of the signed distances of a view; 0 = none.
       num_queries: points with signed distance per object; 0 = none.
       uniform_queries: share of them anywhere around the object, not near its surface.
-      renderings: folder of pictures that come with the models; "" = the source.
-      truncated: whether to take objects that the picture does not show completely.
+      renderings: folder of images that come with the models; "" = the source.
+      truncated: whether to take objects that the image does not show completely.
       occluded: whether to take objects that something else hides in part.
       depth_unit: metres per value of measured depth maps, a name or a number as text;
         "" = what the camera file says, else millimetres or metres.

@@ -9,7 +9,7 @@ from pixel2mesh_jax.structures import Example
 
 
 def arrays_of(example: Example) -> dict[str, np.ndarray]:
-    """What a record holds in arrays; the picture as the bytes of a PNG."""
+    """What a record holds in arrays; the image as the bytes of a PNG."""
     view, surface, field = example.view, example.surface, example.field
     png = io.BytesIO()
     Image.fromarray(view.rgba).save(png, "PNG")

@@ -26,7 +26,7 @@ def features(
 
     Args:
       categories: class names.
-      options: size of the pictures, and which optional features there are.
+      options: size of the images, and which optional features there are.
     """
     tensor, size = tfds.features.Tensor, options.size
     return tfds.features.FeaturesDict(

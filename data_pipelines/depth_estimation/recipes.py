@@ -1,8 +1,8 @@
-"""How each monocular depth network wants its picture, as its authors publish it.
+"""How each monocular depth network wants its image, as its authors publish it.
 
 Size: MiDaS and Depth Anything share one class `Resize` (isl-org/MiDaS
 midas/transforms.py). It keeps the aspect ratio, rounds both sides to a multiple of the
-network's stride, and fits the picture inside a square ("upper_bound"), around it
+network's stride, and fits the image inside a square ("upper_bound"), around it
 ("lower_bound") or to the side that needs the smaller change ("minimal"). The ONNX
 releases of MiDaS v2.1 ignore the aspect ratio instead ("square").
 
@@ -39,7 +39,7 @@ CUBIC_A = -0.75
 
 
 class DepthRecipe(NamedTuple):
-    """How a picture enters a network and how its answer comes back.
+    """How an image enters a network and how its answer comes back.
 
     Attributes:
       size: side of the square that the network was trained on, pixels.
@@ -83,10 +83,10 @@ def network_size(
     recipe: DepthRecipe,
     fixed: tuple[int | None, int | None] = (None, None),
 ) -> tuple[int, int]:
-    """(height, width) at which a network sees a picture of (height, width) pixels.
+    """(height, width) at which a network sees an image of (height, width) pixels.
 
     Args:
-      shape: of the picture.
+      shape: of the image.
       recipe: of the network.
       fixed: what the network cannot change; it goes before the recipe.
     """
@@ -111,7 +111,7 @@ def network_size(
 def prepare(
     rgb: UInt8[np.ndarray, "H W 3"], recipe: DepthRecipe, size: tuple[int, int]
 ) -> Float32[np.ndarray, "h w 3"]:
-    """What the network is given for a picture: resized, then normalised colours."""
+    """What the network is given for an image: resized, then normalised colours."""
     resized = resize(rgb.astype(np.float32) / 255, size, "cubic")
     mean, std = (np.array(value, np.float32) for value in (recipe.mean, recipe.std))
     return (resized - mean) / std
@@ -136,7 +136,7 @@ def resize(
 
 
 def _multiple(side, recipe):
-    """Nearest multiple, but not beyond the square that the picture has to respect."""
+    """Nearest multiple, but not beyond the square that the image has to respect."""
     steps = side / recipe.multiple
     rounded = int(np.round(steps)) * recipe.multiple
     if recipe.fit == "upper_bound" and rounded > recipe.size:

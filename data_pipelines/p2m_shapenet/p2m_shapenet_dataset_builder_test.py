@@ -120,7 +120,7 @@ def test_malicious_and_broken_samples_are_skipped(release, tmp_path, monkeypatch
     assert not (tmp_path / "was_run").exists()
 
 
-def test_pictures_must_be_those_of_the_release(tmp_path):
+def test_images_must_be_those_of_the_release(tmp_path):
     write_view(tmp_path, CHAIR, "aa", 0, size=224)
     (item,), _ = source.find_items(tmp_path, Options())
     with pytest.raises(InputError, match=r"224x224 pixels, expected 137x137"):

@@ -1,4 +1,4 @@
-"""A square picture of one annotated object of Pix3D, with camera and depth.
+"""A square image of one annotated object of Pix3D, with camera and depth.
 
 Pose (xingyuansun/pix3d, README and demo.py): the camera stands at the origin, +x left,
 +y up, +z forward, which is the frame of PyTorch3D; a point p of the model is at
@@ -8,7 +8,7 @@ are the width of the whole photo, and looks at its middle.
 Scale. A pinhole camera cannot tell a large object from a near one. So the scene is
 scaled around the camera until the box diagonal of the model is 0.57 m, the P2M metre;
 its distance follows from the pose. The object always fills the same part of its
-picture, so the longer the lens of that picture, the farther away the object: not always
+image, so the longer the lens of that image, the farther away the object: not always
 at the 0.8 m of the renderings.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from data_pipelines.building.examples import Picture
+from data_pipelines.building.examples import ViewImage
 from data_pipelines.surfaces import alignment
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera, object_crop
@@ -99,16 +99,16 @@ def load_photo(
     return np.concatenate([rgb, alpha[..., None]], axis=-1)
 
 
-def picture(
+def image(
     rgba: UInt8[np.ndarray, "H W 4"], surface: Surface, pose: Pose, size: int
-) -> Picture:
+) -> ViewImage:
     """Cuts the object out of its photo and adds the depth of its model.
 
     Args:
       rgba: photo and mask.
       surface: model, as in its file.
       pose: of the model in the photo.
-      size: width and height of the picture in pixels.
+      size: width and height of the image in pixels.
 
     Raises:
       InputError: the model is behind the camera, or does not fit the mask.
@@ -126,7 +126,7 @@ def picture(
     photo = object_crop.cut(np.ones(rgba.shape[:2], np.uint8), square)
     silhouette &= _resized(photo, size, Image.Resampling.NEAREST) > 0
     alignment.check_overlap(alignment.overlap(cut[..., 3] > 0, silhouette))
-    return Picture(view, transform, 0)
+    return ViewImage(view, transform, 0)
 
 
 def camera_from_object(surface: Surface, pose: Pose) -> Float[np.ndarray, "4 4"]:
@@ -169,5 +169,5 @@ def _numbers(annotation, key, shape):
 
 
 def _resized(pixels, size, filter=Image.Resampling.BILINEAR):
-    """Pillow weights the colours of RGBA pictures by their alpha."""
+    """Pillow weights the colours of RGBA images by their alpha."""
     return np.array(Image.fromarray(pixels).resize((size, size), filter))

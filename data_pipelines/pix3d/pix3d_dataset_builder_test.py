@@ -123,7 +123,7 @@ def test_name_is_the_folder():
     ids=["plain", "tele", "turned", "truncated"],
 )
 def test_model_projects_into_the_cut_out_mask(tmp_path, changes, size):
-    """Points, depth and mask agree in the picture that was cut out and scaled."""
+    """Points, depth and mask agree in the image that was cut out and scaled."""
     annotation = annotate(tmp_path, 1, corner_model(), pose(**changes))
     options = OPTIONS._replace(size=size)
     example = example_of(write(tmp_path, [annotation]), options)
@@ -174,7 +174,7 @@ def test_colours_are_those_of_the_photo_and_nothing_is_left_of_its_background(tm
     assert example.surface.colors.shape == (0, 3)
 
 
-def test_object_fills_the_same_part_of_every_picture(tmp_path):
+def test_object_fills_the_same_part_of_every_image(tmp_path):
     example = example_of(
         write(tmp_path, [annotate(tmp_path, 1, corner_model(), pose())])
     )
@@ -217,8 +217,8 @@ def test_published_lists_decide_on_the_split(tmp_path):
     annotations = [annotate(tmp_path, i, corner_model(), pose()) for i in range(3)]
     write(tmp_path, annotations)
     for split, number in (("train", 2), ("test", 0)):
-        picture = {"file_name": f"img/chair/{number:04d}.png", "id": number}
-        content = json.dumps({"images": [picture], "annotations": []})
+        image = {"file_name": f"img/chair/{number:04d}.png", "id": number}
+        content = json.dumps({"images": [image], "annotations": []})
         (tmp_path / f"pix3d_s1_{split}.json").write_text(content)
     items, ignored = source.find_items(tmp_path, OPTIONS)
     assert [(item.split, item.object_id[-1]) for item in items] == [
@@ -239,7 +239,7 @@ def test_published_lists_decide_on_the_split(tmp_path):
         ({"focal_length": 0}, "focal_length 0.0 is not positive"),
         ({"bbox": [10, 10, 5, 20]}, r"bbox \[10, 10, 5, 20\] is not a box"),
         ({"img_size": [HEIGHT, WIDTH]}, "320x240 pixels, expected 240x320"),
-        ({"trans_mat": [-0.6, -0.4, 2.0]}, "does not fit its pictures"),
+        ({"trans_mat": [-0.6, -0.4, 2.0]}, "does not fit its images"),
         ({"model": "model/nowhere.obj"}, "no such file"),
         ({"mask": "img/nowhere.png"}, "no such file"),
     ],

@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from data_pipelines.building.examples import examples_of_pictures
+from data_pipelines.building.examples import examples_of_images
 from data_pipelines.building.options import Item, Options, split_of
 from data_pipelines.pix3d import crops
 from pixel2mesh_jax.errors import InputError
@@ -26,7 +26,7 @@ CATEGORIES = (
     "wardrobe",
 )
 # Published splits of facebookresearch/meshrcnn; the first that is there counts. S1
-# divides the pictures at random, S2 so that no model of the test set is in training.
+# divides the images at random, S2 so that no model of the test set is in training.
 SPLIT_LISTS = (
     {"train": "pix3d_s1_train.json", "test": "pix3d_s1_test.json"},
     {"train": "pix3d_s2_train.json", "test": "pix3d_s2_test.json"},
@@ -80,8 +80,8 @@ def make_examples(item: Item, options: Options) -> list[Example]:
     pose = crops.check_pose(json.loads(item.details))
     rgba = crops.load_photo(photo, mask, pose.size)
     surface = meshes.load_surface(model)
-    picture = crops.picture(rgba, surface, pose, options.size)
-    examples = examples_of_pictures(meshes.normalize(surface), [picture], item, options)
+    image = crops.image(rgba, surface, pose, options.size)
+    examples = examples_of_images(meshes.normalize(surface), [image], item, options)
     # the colours of the models are not those of the photos
     no_colors = np.zeros((0, 3), np.uint8)
     return [
@@ -91,14 +91,14 @@ def make_examples(item: Item, options: Options) -> list[Example]:
 
 
 def _read_lists(source) -> dict[str, str]:
-    """Split of every picture of the published lists; empty without lists."""
+    """Split of every image of the published lists; empty without lists."""
     for names in SPLIT_LISTS:
         paths = {split: source / name for split, name in names.items()}
         if all(path.is_file() for path in paths.values()):
             return {
-                picture["file_name"]: split
+                image["file_name"]: split
                 for split, path in paths.items()
-                for picture in _read_json(path, dict).get("images", ())
+                for image in _read_json(path, dict).get("images", ())
             }
     return {}
 
@@ -150,7 +150,7 @@ def _item(source, split, row, annotation):
     return Item(
         split=split,
         category=annotation["category"],
-        object_id=f"{annotation['img']}:{row}",  # a picture may show two objects
+        object_id=f"{annotation['img']}:{row}",  # an image may show two objects
         files=tuple(str(path.absolute()) for path in files),
         stamp="-".join(str(stamp) for stamp in stamps),
         details=json.dumps({key: annotation.get(key) for key in POSE}),

@@ -5,7 +5,7 @@ from data_pipelines.rgbd_folder import source
 
 
 class Builder(shards.ViewsBuilder, skip_registration=True):
-    """Pictures of real objects with measured depth, cut out and centred."""
+    """Images of real objects with measured depth, cut out and centred."""
 
     HAS_COLORS = False
 

@@ -1,4 +1,4 @@
-"""From pictures with depth to shards."""
+"""From images with depth to shards."""
 
 import json
 
@@ -95,9 +95,9 @@ def test_flat_and_divided_folders(tmp_path, place, split, object_id):
     assert ignored == {".txt": 1}
 
 
-def test_folders_without_pictures(tmp_path):
+def test_folders_without_images(tmp_path):
     (tmp_path / "mug").mkdir()
-    with pytest.raises(InputError, match="no pictures; expected <name>"):
+    with pytest.raises(InputError, match="no images; expected <name>"):
         source.find_items(tmp_path, Options())
     with pytest.raises(InputError, match="no such folder"):
         source.find_items(tmp_path / "nowhere", Options())
@@ -180,7 +180,7 @@ def test_captures_that_cannot_be_used_are_named(tmp_path):
     assert report["warnings"] == [
         {
             "object": "object/no_camera",
-            "warning": "no camera beside the picture: that of 3D-R2N2 is assumed",
+            "warning": "no camera beside the image: that of 3D-R2N2 is assumed",
         }
     ]
     _, found = records(tmp_path / "data")
@@ -260,11 +260,11 @@ def test_a_true_mesh_that_does_not_fit_is_refused(tmp_path, change):
     else:
         mesh.apply_translation((1.0, 0, 0))
     mesh.export(folder / "a_mesh.ply")
-    with pytest.raises(InputError, match=r"a_mesh\.ply: does not fit its picture"):
+    with pytest.raises(InputError, match=r"a_mesh\.ply: does not fit its image"):
         only_example(folder)
 
 
-def test_pictures_beside_the_categories_are_named_and_not_built(tmp_path):
+def test_images_beside_the_categories_are_named_and_not_built(tmp_path):
     for name in ("mug", "box"):
         write_capture(tmp_path / name)
     write_capture(tmp_path, "overview")
@@ -280,13 +280,13 @@ def test_pictures_beside_the_categories_are_named_and_not_built(tmp_path):
     ]
 
 
-def test_a_picture_that_its_tag_turns_agrees_with_its_true_mesh(tmp_path):
+def test_a_image_that_its_tag_turns_agrees_with_its_true_mesh(tmp_path):
     folder = write_at_distance(tmp_path, 1.0)
     plain = only_example(folder)
-    with Image.open(folder / "a.png") as picture:
+    with Image.open(folder / "a.png") as image:
         exif = Image.Exif()
         exif[0x0112] = 6
-        picture.save(folder / "a.png", exif=exif)
+        image.save(folder / "a.png", exif=exif)
     turned = only_example(folder)
     seen = seen_points(turned.view._asdict())
     assert np.median(distances(seen, turned.surface.points)) < 0.006

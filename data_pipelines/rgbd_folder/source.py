@@ -1,4 +1,4 @@
-"""Which captures a folder of RGB-D pictures holds, and how one becomes a record."""
+"""Which captures a folder of RGB-D images holds, and how one becomes a record."""
 
 import collections
 import logging
@@ -17,20 +17,20 @@ from pixel2mesh_jax.geometry import object_crop
 from pixel2mesh_jax.io import cameras, captures, exif, meshes, sources, units, views
 from pixel2mesh_jax.structures import Example, SurfaceSamples
 
-# The true shape, if it is known: camera frame of the picture, metres.
+# The true shape, if it is known: camera frame of the image, metres.
 MESH_ENDING = "_mesh.ply"
-# Category of pictures that lie in no folder of a category.
+# Category of images that lie in no folder of a category.
 NO_CATEGORY = "object"
-# Split of pictures that lie in no folder of a split: captures are there to be tested.
+# Split of images that lie in no folder of a split: captures are there to be tested.
 DEFAULT_SPLIT = "test"
 
 logger = logging.getLogger(__name__)
 
 
 class Capture(NamedTuple):
-    """The files of a picture, in the order of `Item.files`; "" where there is none."""
+    """The files of an image, in the order of `Item.files`; "" where there is none."""
 
-    picture: str
+    image: str
     depth: str
     mask: str
     camera: str
@@ -40,7 +40,7 @@ class Capture(NamedTuple):
 def find_items(
     source: pathlib.Path, options: Options
 ) -> tuple[list[Item], dict[str, int]]:
-    """Lists the pictures of `source/`, `source/<category>/` or `<split>/<category>/`.
+    """Lists the images of `source/`, `source/<category>/` or `<split>/<category>/`.
 
     Args:
       source: folder.
@@ -50,23 +50,23 @@ def find_items(
       The captures in order of their paths, and the number of other files by suffix.
 
     Raises:
-      InputError: no such folder, split folders beside others, no picture, or two
-        pictures of one name in a folder.
+      InputError: no such folder, split folders beside others, no image, or two
+        images of one name in a folder.
     """
     del options
     groups, strays = _groups(source)
     items, ignored = [], collections.Counter(strays)
     for split, category, folder in groups:
         found = sources.find_sources(folder)
-        meshes_beside = {files.picture: _mesh_beside(files.picture) for files in found}
+        meshes_beside = {files.image: _mesh_beside(files.image) for files in found}
         for files in found:
-            items.append(_item(split, category, (*files, meshes_beside[files.picture])))
+            items.append(_item(split, category, (*files, meshes_beside[files.image])))
         for path in sources.unused_files(folder, found):
             if path not in meshes_beside.values():
                 ignored[path.suffix.lower() or path.name] += 1
     if not items:
         raise InputError(
-            f"--source {source}: no pictures; expected <name>.png with "
+            f"--source {source}: no images; expected <name>.png with "
             "<name>_depth.png here, in <category>/ or in <split>/<category>/"
         )
     return items, dict(sorted(ignored.items()))
@@ -80,19 +80,17 @@ def make_examples(item: Item, options: Options) -> list[Example]:
     """
     capture = Capture(*item.files)
     if not capture.depth and (capture.mesh or options.depth != "estimated"):
-        stem = pathlib.Path(capture.picture).stem
+        stem = pathlib.Path(capture.image).stem
         raise InputError(
-            f"{capture.picture}: no depth beside it; expected one of "
+            f"{capture.image}: no depth beside it; expected one of "
             + ", ".join(stem + ending for ending in sources.DEPTH_ENDINGS)
         )
     if not capture.camera:
-        logger.warning("no camera beside the picture: that of 3D-R2N2 is assumed")
+        logger.warning("no camera beside the image: that of 3D-R2N2 is assumed")
     read = captures.load_capture(
-        capture.picture,
+        capture.image,
         capture.depth or None,
-        cameras.load_camera(capture.camera, capture.picture)
-        if capture.camera
-        else None,
+        cameras.load_camera(capture.camera, capture.image) if capture.camera else None,
         capture.mask or None,
         units.parse_choice(options.depth_unit),
         label=options.label or None,
@@ -114,7 +112,7 @@ def make_examples(item: Item, options: Options) -> list[Example]:
 
 
 def _turned(surface, orientation):
-    """The surface as the picture that was turned upright shows it."""
+    """The surface as the image that was turned upright shows it."""
     faces = surface.faces[:, ::-1] if exif.is_mirrored(orientation) else surface.faces
     vertices = exif.turn_points(surface.vertices, orientation)
     return surface._replace(vertices=vertices, faces=faces)
@@ -144,15 +142,15 @@ def _true_surface(mesh, read, fitted, item, options):
 
 
 def _groups(source):
-    """(split, category, folder) of every folder of pictures, and what is no use."""
+    """(split, category, folder) of every folder of images, and what is no use."""
     found = [
         (split or DEFAULT_SPLIT, folder.name, folder)
         for split, folder in folders.category_folders(source)
-        if _has_pictures(folder)
+        if _has_images(folder)
     ]
     if not found:
         top = (DEFAULT_SPLIT, NO_CATEGORY, source)
-        return ([top] if _has_pictures(source) else []), {}
+        return ([top] if _has_images(source) else []), {}
     strays = {
         f"{path.name} (beside the folders of categories)": 1
         for path in sorted(source.iterdir())
@@ -161,16 +159,16 @@ def _groups(source):
     return found, strays
 
 
-def _has_pictures(folder):
+def _has_images(folder):
     return any(
-        path.suffix.lower() in sources.PICTURE_SUFFIXES
+        path.suffix.lower() in sources.IMAGE_SUFFIXES
         and not path.name.startswith(".")  # ._a.jpg is what macOS leaves
         for path in folder.iterdir()
     )
 
 
-def _mesh_beside(picture):
-    path = picture.with_name(picture.stem + MESH_ENDING)
+def _mesh_beside(image):
+    path = image.with_name(image.stem + MESH_ENDING)
     return path if path.is_file() else None
 
 

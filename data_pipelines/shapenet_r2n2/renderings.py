@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 from jaxtyping import Float
 
-from data_pipelines.building.examples import Picture, examples_of_pictures
+from data_pipelines.building.examples import ViewImage, examples_of_images
 from data_pipelines.building.options import Item, Options
 from data_pipelines.shapenet_r2n2 import frames
 from data_pipelines.sources import shapenet
@@ -22,7 +22,7 @@ METADATA_COLUMNS = 5
 # Points and normals in the frame of ShapeNetCore v1; beside some public renderings.
 POINTS = "model_normal.xyz"
 POINTS_COLUMNS = 6
-# By how much a later candidate has to fit its pictures better than an earlier one
+# By how much a later candidate has to fit its images better than an earlier one
 # (`alignment.overlap`): models that are nearly symmetric should not flip by chance.
 MARGIN = 0.01
 
@@ -40,11 +40,11 @@ def examples_of_mesh(surface: Surface, item: Item, options: Options) -> list[Exa
     """
     best, best_overlap = None, -1.0
     for candidate in frames.as_rendered(surface, item.files[0]):
-        pictures, overlap = _pictures(candidate, item)
+        images, overlap = _images(candidate, item)
         if overlap > best_overlap + MARGIN:
-            best, best_overlap = (candidate, pictures), overlap
+            best, best_overlap = (candidate, images), overlap
     alignment.check_overlap(best_overlap)
-    return examples_of_pictures(*best, item, options)
+    return examples_of_images(*best, item, options)
 
 
 def examples_of_points(item: Item) -> list[Example]:
@@ -97,20 +97,20 @@ def load_points(path: pathlib.Path) -> SurfaceSamples:
     )
 
 
-def _pictures(surface, item):
-    """Pictures of a surface in the object frame, and how well it fits them."""
+def _images(surface, item):
+    """Images of a surface in the object frame, and how well it fits them."""
     scene = raycast.make_scene(surface.vertices, surface.faces)
     intrinsics = camera.r2n2_intrinsics(RENDERING_SIZE)
-    pictures, overlaps = [], []
+    images, overlaps = [], []
     for rgba, transform, index in _renderings(item):
         view, silhouette = alignment.view_with_depth(rgba, scene, transform, intrinsics)
-        pictures.append(Picture(view, transform, index))
+        images.append(ViewImage(view, transform, index))
         overlaps.append(alignment.overlap(rgba[..., 3] > 0, silhouette))
-    return pictures, float(np.mean(overlaps))
+    return images, float(np.mean(overlaps))
 
 
 def _renderings(item):
-    """(picture, camera, number) of every rendering of a model."""
+    """(image, camera, number) of every rendering of a model."""
     paths = [pathlib.Path(file) for file in item.files[1:]]
     metadata = load_metadata(paths[0].with_name(METADATA))
     for path in paths:

@@ -51,7 +51,7 @@ def write_mesh(path, mesh):
 
 
 def write_renderings(folder, mesh):
-    """As 3D-R2N2 does, apart from its light; returns the pictures."""
+    """As 3D-R2N2 does, apart from its light; returns the images."""
     folder.mkdir(parents=True)
     surface = meshes.surface_from_mesh(mesh)
     surface = surface._replace(vertices=surface.vertices * camera.P2M_SCALE)
@@ -144,7 +144,7 @@ def test_without_renderings_both_versions_are_rendered_alike(trees):
 
 def test_wrong_meshes_are_refused(trees):
     write_mesh(trees / "v1" / CHAIR / "aa" / "model.obj", tower((0.05, 1, 0.05)))
-    with pytest.raises(InputError, match="does not fit its pictures"):
+    with pytest.raises(InputError, match="does not fit its images"):
         examples_of(trees, "v1")
 
 

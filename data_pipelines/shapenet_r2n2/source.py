@@ -44,22 +44,22 @@ def find_items(
     Raises:
       InputError: no such folder, no models in it, or not the size of the renderings.
     """
-    pictures = pathlib.Path(options.renderings or source)
-    for name, folder in (("source", source), ("renderings", pictures)):
+    images = pathlib.Path(options.renderings or source)
+    for name, folder in (("source", source), ("renderings", images)):
         if not folder.is_dir():
             raise InputError(f"--{name} {folder}: no such folder")
-    rendered = _models(pictures, f"rendering/{METADATA}")
+    rendered = _models(images, f"rendering/{METADATA}")
     if options.renderings and not rendered:
         raise InputError(
-            f"--renderings {pictures}: no renderings; expected "
+            f"--renderings {images}: no renderings; expected "
             f"<synset>/<model>/rendering/{METADATA} and NN.png"
         )
     if rendered and options.size != RENDERING_SIZE:
         raise InputError(
             f"--size {options.size}: the renderings have {RENDERING_SIZE} pixels; "
-            "build from a source without them to render pictures of another size"
+            "build from a source without them to render images of another size"
         )
-    splits = shapenet.read_splits(pictures, source)
+    splits = shapenet.read_splits(images, source)
     if not rendered:
         return _mesh_items(source, splits)
     items, ignored = _rendered_items(source, rendered, splits, options.views)
@@ -72,17 +72,17 @@ def find_items(
 
 
 def make_examples(item: Item, options: Options) -> list[Example]:
-    """Reads a model and its pictures, or renders them. Raises InputError if it cannot.
+    """Reads a model and its images, or renders them. Raises InputError if it cannot.
 
-    `item.files` holds the shape, then the pictures if there are any.
+    `item.files` holds the shape, then the images if there are any.
     """
-    shape, *pictures = item.files
+    shape, *images = item.files
     if not shape:
         raise InputError(f"no mesh; expected {V1_MESH} or {V2_MESH} in the source")
     if shape.endswith(POINTS):
         return renderings.examples_of_points(item)
     surface = meshes.load_surface(shape)
-    if pictures:
+    if images:
         return renderings.examples_of_mesh(surface, item, options)
     return examples_of_surface(frames.normalized(surface, shape), item, options)
 
@@ -120,14 +120,14 @@ def _rendered_items(source, rendered, splits, num_views):
         if synset not in (*SYNSETS, UNKNOWN):
             ignored[f"models of the unknown synset {synset}"] += 1
             continue
-        for path in _numbered_pictures(folder / "rendering"):
+        for path in _numbered_images(folder / "rendering"):
             split = shapenet.split_of_view(splits, synset, model, int(path.stem))
             if split is None:
                 ignored["views that are in no split list"] += 1
             else:
                 objects[split, synset, model].append(path)
     if not objects:
-        raise InputError(f"no pictures NN.png to use beside any {METADATA}")
+        raise InputError(f"no images NN.png to use beside any {METADATA}")
     items = [
         _item(*key, (shapes.get(key[1:]), *paths[:num_views]))
         for key, paths in objects.items()
@@ -173,7 +173,7 @@ def _first_file(folder, names):
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def _numbered_pictures(folder):
+def _numbered_images(folder):
     return sorted(p for p in folder.glob("*.png") if re.fullmatch(r"\d+", p.stem))
 
 

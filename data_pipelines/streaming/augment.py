@@ -12,9 +12,9 @@ MISSING_COLOR = 0.5  # grey, for surfaces without recorded colours
 def resize_view(
     rgb: tf.Tensor, alpha: tf.Tensor, depth: tf.Tensor | None, size: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
-    """Resizes a picture with depth to `size` x `size` pixels, the background white.
+    """Resizes an image with depth to `size` x `size` pixels, the background white.
 
-    The filter is a triangle that widens when the picture shrinks (as Pillow's
+    The filter is a triangle that widens when the image shrinks (as Pillow's
     BILINEAR). Colours are weighted by coverage and depths by validity, so neither
     bleeds across the silhouette.
 

@@ -34,7 +34,7 @@ class FieldSource(NamedTuple):
     """Where a field of a batch comes from.
 
     Attributes:
-      source: what makes it: "view" (resized picture), "surface" and "queries" (rows
+      source: what makes it: "view" (resized image), "surface" and "queries" (rows
         drawn anew for every example), "record" (its one feature, as it is).
       shape: of one example; S = image size, P = surface points, Q = queries, R = voxels
         per side.

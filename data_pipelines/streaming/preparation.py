@@ -96,7 +96,7 @@ def _finish(made, names, flipped):
 
 
 def _view(record, settings, seed):
-    """Colours, coverage and, if it is asked for, depth of the resized picture."""
+    """Colours, coverage and, if it is asked for, depth of the resized image."""
     rgba = tf.cast(record["rgba"], tf.float32)
     rgb, alpha = rgba[..., :3] / 255, rgba[..., 3:] / 255
     if settings.color_jitter:

@@ -1,1 +1,1 @@
-"""Made of a surface: pictures, points, an inside, view volumes; and its checks."""
+"""Made of a surface: images, points, an inside, view volumes; and its checks."""

@@ -1,7 +1,7 @@
-"""Pictures made elsewhere and the mesh that they show: depth, and whether they agree.
+"""Images made elsewhere and the mesh that they show: depth, and whether they agree.
 
 A wrong model, frame or pose does not stop a training, it only ruins it. So the
-silhouette of the mesh is compared with the mask of its picture before both are used.
+silhouette of the mesh is compared with the mask of its image before both are used.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import View
 
-# Least overlap (intersection over union) of mask and silhouette, mean over the pictures
+# Least overlap (intersection over union) of mask and silhouette, mean over the images
 # of an object. 79 models against masks widened by the filter of Blender: 0.74 to 0.96;
 # turned by 90 degrees, 0.45 in the median. Poses made by hand (Pix3D) come near 0.9.
 MIN_OVERLAP = 0.5
@@ -24,10 +24,10 @@ def view_with_depth(
     camera_from_scene: Float[np.ndarray, "4 4"],
     intrinsics: Float[np.ndarray, "3 3"],
 ) -> tuple[View, Bool[np.ndarray, "S S"]]:
-    """Adds to a picture the depth of the mesh at the very same camera.
+    """Adds to an image the depth of the mesh at the very same camera.
 
     Args:
-      rgba: the picture; its alpha is the mask of the object.
+      rgba: the image; its alpha is the mask of the object.
       scene: the mesh, metres.
       camera_from_scene: rigid transform.
       intrinsics: pinhole matrix in pixels.
@@ -55,9 +55,9 @@ def overlap(
 
 
 def check_overlap(mean_overlap: float) -> None:
-    """Raises InputError if mesh and pictures do not agree, see `MIN_OVERLAP`."""
+    """Raises InputError if mesh and images do not agree, see `MIN_OVERLAP`."""
     if mean_overlap < MIN_OVERLAP:
         raise InputError(
-            "the mesh does not fit its pictures: its silhouette overlaps their mask by "
+            "the mesh does not fit its images: its silhouette overlaps their mask by "
             f"{mean_overlap:.2f}, expected at least {MIN_OVERLAP}"
         )

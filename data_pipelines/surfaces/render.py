@@ -55,7 +55,7 @@ def render(
     size: int,
     scene: raycast.Scene | None = None,
 ) -> View:
-    """Renders a square picture.
+    """Renders a square image.
 
     Colour is averaged over the rays of a pixel that hit (in linear light), alpha is the
     share of rays that hit, depth is that of the ray through the pixel centre.
@@ -65,7 +65,7 @@ def render(
       viewpoint: the camera looks at the origin from here.
       intrinsics: pinhole matrix in pixels.
       size: width and height in pixels.
-      scene: `make_scene` of the surface, to share among its pictures.
+      scene: `make_scene` of the surface, to share among its images.
     """
     scene = scene or raycast.make_scene(surface.vertices, surface.faces)
     transform = camera.camera_from_object(*viewpoint)

@@ -33,7 +33,7 @@ NUM_PROBES = 2**14
 
 
 class Solid(NamedTuple):
-    """A hull and what is worth keeping of it for several pictures; all in one frame.
+    """A hull and what is worth keeping of it for several images; all in one frame.
 
     Attributes:
       hull: the faces that bound the object, wound outward.
@@ -123,7 +123,7 @@ def voxelize(
     image_shape: tuple[int, int],
     resolution: int,
 ) -> Bool[np.ndarray, "D H W"]:
-    """Occupancy of the view volume of a picture, see `geometry/voxels.py`.
+    """Occupancy of the view volume of an image, see `geometry/voxels.py`.
 
     A voxel is occupied if its centre is inside of the object, and the object stands
     before and behind it on its line of sight: where one looks into an open model, what
@@ -133,8 +133,8 @@ def voxelize(
     Args:
       solid: see `make_solid`.
       camera_from_object: rigid transform from the frame of the solid.
-      intrinsics: pinhole matrix in pixels of the picture.
-      image_shape: (height, width) of the picture in pixels.
+      intrinsics: pinhole matrix in pixels of the image.
+      image_shape: (height, width) of the image in pixels.
       resolution: voxels per side.
 
     Raises:

@@ -1,8 +1,8 @@
-"""Whether a true mesh lies where its picture shows the object.
+"""Whether a true mesh lies where its image shows the object.
 
 A mesh in millimetres, or in the frame of the object or of another program, is a valid
-mesh: only its picture can tell. So its silhouette and depth are drawn in the camera of
-the picture and compared with mask and sensor.
+mesh: only its image can tell. So its silhouette and depth are drawn in the camera of
+the image and compared with mask and sensor.
 """
 
 from typing import NamedTuple
@@ -36,7 +36,7 @@ MISTAKES = {
 
 
 class Agreement(NamedTuple):
-    """How a mesh fits its picture.
+    """How a mesh fits its image.
 
     Attributes:
       covered: share of the object's pixels where the mesh is seen.
@@ -52,7 +52,7 @@ class Agreement(NamedTuple):
     diagonal: float
 
     def fits(self) -> bool:
-        """Whether this is the object of the picture."""
+        """Whether this is the object of the image."""
         bound = min(DEPTH_PART * self.distance, SIZE_PART * self.diagonal)
         return self.covered >= COVERED and abs(self.depth_difference) <= bound
 
@@ -75,8 +75,8 @@ def check(name: str, surface: Surface, view: View) -> None:
             f"({found.distance:.3g} m)"
         )
     raise InputError(
-        f"{name}: does not fit its picture: it {said}; expected metres in the camera "
-        "frame of the picture (+x right, +y up, the camera looks down -z)"
+        f"{name}: does not fit its image: it {said}; expected metres in the camera "
+        "frame of the image (+x right, +y up, the camera looks down -z)"
         f"{_guess(surface.vertices, surface.faces, view)}"
     )
 
@@ -87,7 +87,7 @@ def compare(
     """Draws a mesh in the camera of a view; see `Agreement`."""
     height, width = view.depth.shape
     step = max(1, max(height, width) // DRAWN_SIZE)
-    # pixels (0, step, 2 step, ...) of the picture are the pixels of the drawing
+    # pixels (0, step, 2 step, ...) of the image are the pixels of the drawing
     depth = view.depth[::step, ::step]
     mask = view.rgba[::step, ::step, 3] >= images.OPAQUE_LEVEL
     intrinsics = np.array(view.intrinsics, np.float64)

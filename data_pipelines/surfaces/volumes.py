@@ -1,4 +1,4 @@
-"""What a network has to say about the view volume of a picture: signed distances.
+"""What a network has to say about the view volume of an image: signed distances.
 
 Per object, the distance to the hull (`solids.py`) on a grid in the object frame; per
 view, looked up at the cells of `geometry/frustum.py`, in cells of that view, truncated,

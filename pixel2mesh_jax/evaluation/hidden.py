@@ -1,4 +1,4 @@
-"""How well the side is reconstructed that the picture does not show; on the host.
+"""How well the side is reconstructed that the image does not show; on the host.
 
 A point is seen if the depth of a pixel around its projection is its own depth, within
 `SEEN`; every other point is hidden. Of the test views, 64 % of the true surface are.

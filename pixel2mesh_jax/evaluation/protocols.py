@@ -67,7 +67,7 @@ class Truth(NamedTuple):
       normals: normals there; the sign may be arbitrary.
       solid: what voxels say of its inside, or None.
       cells: what the volume around it says of its inside, or None.
-      view: measured depth and intrinsics of the picture, or None.
+      view: measured depth and intrinsics of the image, or None.
       colors: sRGB in [0, 1] of the points, or None.
     """
 
@@ -338,7 +338,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
     ),
     "hidden": Protocol(
         f"{NUM_SURFACE_SAMPLES:,} points of the predicted surface against the true "
-        "points, of those alone that the picture does not show: share of the true ones "
+        "points, of those alone that the image does not show: share of the true ones "
         "within 1 cm of the prediction, and the reverse. Share of the faces that cross "
         "another one.",
         _10k,
@@ -364,7 +364,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
     "colors": Protocol(
         "Mean absolute difference of the colours (sRGB in [0, 1]) of the true points "
         "and of the nearest predicted vertices; and of the true points that the "
-        "picture does not show.",
+        "image does not show.",
         _vertices,
         _colors,
         (

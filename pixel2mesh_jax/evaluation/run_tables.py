@@ -154,7 +154,7 @@ def difference_table(runs: Sequence[Run]) -> Table:
 
 
 def tables(runs: Sequence[Run]) -> list[Table]:
-    """All of the above: what is known of the runs without pictures."""
+    """All of the above: what is known of the runs without images."""
     found = []
     for protocol in common_protocols(runs):
         found += [mean_table(runs, protocol), category_table(runs, protocol)]

@@ -47,7 +47,7 @@ def disparity(
     """Inverse depth, scaled to [0, 1] over the object mask, 0 outside.
 
     The nearest object pixel is 1, the farthest 0. An object of constant depth is 1
-    everywhere; a picture without any depth is 0 everywhere.
+    everywhere; an image without any depth is 0 everywhere.
 
     Args:
       depth: metres along the optical axis, 0 = missing.

@@ -25,7 +25,7 @@ MISSING_AT_EDGES = 0.5
 FLYING = 0.2
 # Neighbouring depths that differ by more than this share are an edge.
 EDGE = 0.02
-# Round patches without depth, and their largest radius over the size of the picture.
+# Round patches without depth, and their largest radius over the size of the image.
 PATCHES = 3
 PATCH_RADIUS = 0.08
 # Pixels per side of the patches that jitter together.

@@ -83,10 +83,10 @@ def _shown_at(points, lens, exact):
 def sources(
     intrinsics: Float[np.ndarray, "3 3"], shape: tuple[int, int], lens: Distortion
 ) -> Float[np.ndarray, "2 H W"]:
-    """Where every pixel of the ideal picture is in that of the lens.
+    """Where every pixel of the ideal image is in that of the lens.
 
     Args:
-      intrinsics: of both pictures, pixels.
+      intrinsics: of both images, pixels.
       shape: height and width of both.
       lens: how it bends.
 

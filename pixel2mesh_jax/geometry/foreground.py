@@ -27,7 +27,7 @@ CUT_OUT_BORDER = 0.95
 # An object has at least this part of the pixels that are looked at.
 LEAST_PART = 0.005
 # Standard deviation of the weight of a pixel by its distance from the middle, in half
-# sides of the picture.
+# sides of the image.
 CENTRAL = 0.5
 
 
@@ -49,7 +49,7 @@ def object_mask(
       depth: along the optical axis, in any unit, 0 = missing.
       intrinsics: pixels.
       box: left, top, right, bottom of the part that holds the object, pixels; the plane
-        is looked for in the whole picture.
+        is looked for in the whole image.
 
     Returns:
       The object, holes filled; None if there is no plane with something on it. A depth

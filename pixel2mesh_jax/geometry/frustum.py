@@ -1,4 +1,4 @@
-"""The view volume of one object: a grid of rays and layers around what a picture shows.
+"""The view volume of one object: a grid of rays and layers around what an image shows.
 
     camera               near                            near + extent
       o  - - - - - - - - - |  0  |  1  |     ...     | L-1 |      layers, along -z
@@ -223,7 +223,7 @@ def look(
     resolution: int,
     layers: int,
 ) -> Seen:
-    """Resamples a picture to the rays of its volume.
+    """Resamples an image to the rays of its volume.
 
     Colour and coverage are interpolated. Depth is interpolated within a surface, and
     that of the nearest pixel where surfaces meet: no depth between the two is made up.

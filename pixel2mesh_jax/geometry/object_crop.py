@@ -2,12 +2,12 @@
 
 The networks learned from 3D-R2N2 views: one lens, the object in the middle, about 0.8 m
 away in a world where its box diagonal is 0.57 m, hence its front at about 0.72 m. A
-real picture has another lens, and the object may be small, off-centre and of any size.
-So: cut a square around the object, take it for a picture of the R2N2 camera, and move
-and scale depth along. A picture that looks like that already stays as it is; its depth
+real image has another lens, and the object may be small, off-centre and of any size.
+So: cut a square around the object, take it for an image of the R2N2 camera, and move
+and scale depth along. An image that looks like that already stays as it is; its depth
 is scaled all the same, so that the networks see every object in one unit.
 
-    picture, f, c                      square = canonical image, f' = 35/32 side
+    image, f, c                      square = canonical image, f' = 35/32 side
     +------------------+               +--------+
     |      +-----+     |  cut          |  ____  |    front at 0.72 m
     |      |  o  |     |  -------->    | (    ) |    0.6 of the side
@@ -16,7 +16,7 @@ is scaled all the same, so that the networks see every object in one unit.
 
 Between the two frames the pixel of a point stays and its depth is mapped by
 `z' = 0.72 + scale (z - z_object)`, where `scale` makes the object as deep as it is
-wide: weak perspective. A picture that stays keeps its lens too, and the map then is a
+wide: weak perspective. An image that stays keeps its lens too, and the map then is a
 scaling of the world around the camera. The map has an exact inverse, which puts a
 predicted mesh back into the real camera frame in real metres.
 
@@ -63,7 +63,7 @@ class Box(NamedTuple):
 
 
 class Square(NamedTuple):
-    """Pixels of a picture that are cut out; may reach beyond its borders."""
+    """Pixels of an image that are cut out; may reach beyond its borders."""
 
     left: int
     top: int
@@ -74,12 +74,12 @@ class CanonicalView(NamedTuple):
     """How the canonical frame came about, and all that it takes to leave it.
 
     Attributes:
-      square: the canonical image, in pixels of the picture.
-      intrinsics: of the picture, pixels.
-      depth: metres to the visible side of the object in the picture (median).
+      square: the canonical image, in pixels of the image.
+      intrinsics: of the image, pixels.
+      depth: metres to the visible side of the object in the image (median).
       scale: canonical metres per metre, along the optical axis.
-      lens: of the canonical camera, in pixels of the picture.
-      kept: whether that is the lens of the picture itself.
+      lens: of the canonical camera, in pixels of the image.
+      kept: whether that is the lens of the image itself.
     """
 
     square: Square
@@ -161,7 +161,7 @@ def fit(
 
     Args:
       square: what becomes the canonical image.
-      intrinsics: of the picture, pixels.
+      intrinsics: of the image, pixels.
       depth: metres to the visible side of the object; without it the frame keeps the
         canonical distance, and lengths have no meaning beyond the canonical ones.
     """
@@ -182,7 +182,7 @@ def keep(
 
     Args:
       square: what becomes the canonical image.
-      intrinsics: of the picture, pixels.
+      intrinsics: of the image, pixels.
       depth: metres to the visible side of the object.
     """
     scale = CANONICAL_DEPTH / depth

@@ -5,7 +5,7 @@ from jaxtyping import Float, Float32
 
 from pixel2mesh_jax.geometry import foreground
 
-# Most sub-pixels per side of a depth pixel; a colour picture has rarely more.
+# Most sub-pixels per side of a depth pixel; a colour image has rarely more.
 MAX_FACTOR = 16
 
 
@@ -29,7 +29,7 @@ def register(
         OpenCV's axes (x right, y down, z forward).
       shift: the translation that follows, metres.
       target_lens: intrinsics of the other camera, pixels.
-      shape: height and width of its picture.
+      shape: height and width of its image.
 
     Returns:
       Depth in metres along the other optical axis, 0 where nothing is seen.

@@ -14,7 +14,7 @@ from pixel2mesh_jax.geometry import foreground
 ELEVATIONS = np.arange(-10.0, 82.0, 2.0)
 # Turns around the up axis that are tried; a box repeats itself after 90 degrees.
 TURNS = np.arange(-45.0, 45.0, 3.0)
-# Cosine of the largest angle between the normal of a ground and the up of the picture:
+# Cosine of the largest angle between the normal of a ground and the up of the image:
 # what is steeper may be a wall.
 GROUND_COSINE = np.cos(np.deg2rad(75.0))
 # OpenCV's axes (y down, z forward) in those of OpenGL.

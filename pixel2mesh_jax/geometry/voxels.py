@@ -1,13 +1,13 @@
-"""The view volume of Mesh R-CNN: a voxel grid that a camera sees as its picture.
+"""The view volume of Mesh R-CNN: a voxel grid that a camera sees as its image.
 
-Rows and columns of the grid are those of the picture, layers are depths. An index is
+Rows and columns of the grid are those of the image, layers are depths. An index is
 (depth, row, column), as in an occupancy array (D, H, W), and need not be whole. The
 centres of the outer voxels lie on the borders of the volume:
 
     layer   0 ............ D - 1        the layers are equally spaced in inverse depth,
             near             far        so they are thin near the camera
     column  0 ............ W - 1        u = -0.5 at column 0, width - 0.5 at the last
-    row     0 ............ H - 1        downwards, as the rows of the picture
+    row     0 ............ H - 1        downwards, as the rows of the image
 
 The functions accept numpy and JAX arrays and return what they were given.
 Source: facebookresearch/meshrcnn, shapenet/utils/coords.py, which writes the same with
@@ -40,8 +40,8 @@ def camera_from_voxel(
 
     Args:
       index: (depth, row, column) in voxels, centres at whole numbers.
-      intrinsics: pinhole matrix in pixels of the picture.
-      image_shape: (height, width) of the picture in pixels.
+      intrinsics: pinhole matrix in pixels of the image.
+      image_shape: (height, width) of the image in pixels.
       resolution: voxels per side.
       depth_range: metres to the centres of the first and last layer.
     """

@@ -1,9 +1,9 @@
-"""From points of a surface to a whole mesh, with or without a picture beside them.
+"""From points of a surface to a whole mesh, with or without an image beside them.
 
 cloud.ply (+ cloud.png and cloud_camera.json) -> `Batch` of one -> network -> mesh, in
 the frame and unit of the cloud
 
-Points of a model that sees a picture as well are in the frame of its camera: +x right,
+Points of a model that sees an image as well are in the frame of its camera: +x right,
 +y up, it looks along -z. TensorFlow is not needed here.
 """
 
@@ -58,9 +58,9 @@ def complete(
       source: a PLY file or a folder of them; faces in it do not count.
       output: folder; made if it does not exist.
       image_size: pixels per side that the network expects.
-      inputs: what the network sees; with "rgb" it needs a picture beside the cloud.
+      inputs: what the network sees; with "rgb" it needs an image beside the cloud.
       needs_colors: whether the points have to have colours.
-      intrinsics: of the pictures; by default the file beside each, else the camera of
+      intrinsics: of the images; by default the file beside each, else the camera of
         3D-R2N2.
       file_format: one of `meshes.FORMATS`.
       wanted: number of triangles, smoothing.
@@ -73,17 +73,17 @@ def complete(
     """
     if "points" not in inputs:
         raise InputError(
-            f"{source}: the model sees pictures, not points; a cloud needs one that "
+            f"{source}: the model sees images, not points; a cloud needs one that "
             "was trained with configs/implicit.py:cloud"
         )
     finish.check(wanted)
     if wanted.frame != finish.AS_PREDICTED.frame:
         raise InputError(
-            f"--frame {wanted.frame} is for pictures: a completed cloud stays in the "
+            f"--frame {wanted.frame} is for images: a completed cloud stays in the "
             "frame of its points"
         )
     if wanted.texture:
-        raise InputError("--texture is for pictures: a cloud gives colours of vertices")
+        raise InputError("--texture is for images: a cloud gives colours of vertices")
     written = []
     for path in _clouds(source):
         batch = cloud_batch(path, inputs, image_size, needs_colors, intrinsics)
@@ -110,10 +110,10 @@ def cloud_batch(
     needs_colors: bool,
     intrinsics: Path | None = None,
 ) -> Batch:
-    """A batch of one cloud, in random order, and of the picture beside it.
+    """A batch of one cloud, in random order, and of the image beside it.
 
     Raises:
-      InputError: unreadable, too few points, no colours or no picture where the model
+      InputError: unreadable, too few points, no colours or no image where the model
         needs them; the message starts with the file name.
     """
     points, colors = _load(path)
@@ -125,7 +125,7 @@ def cloud_batch(
     colors = np.zeros_like(points) if colors is None else colors
     # A model takes the first points: any order of a scanner would be a part of it.
     order = np.random.default_rng(0).permutation(len(points))
-    return _picture(path, inputs, image_size, intrinsics)._replace(
+    return _image(path, inputs, image_size, intrinsics)._replace(
         points=points[None, order].astype(np.float32),
         colors=colors[None, order].astype(np.float32),
     )
@@ -146,18 +146,18 @@ def _load(path):
     return points[good], None if colors is None else colors[good]
 
 
-def _picture(path, inputs, image_size, intrinsics) -> Batch:
-    """The batch of the picture beside a cloud; an empty one if none is needed."""
+def _image(path, inputs, image_size, intrinsics) -> Batch:
+    """The batch of the image beside a cloud; an empty one if none is needed."""
     if "rgb" not in inputs:
         blank = np.zeros((image_size, image_size, 4), np.uint8)
         depth, lens = np.zeros((image_size, image_size), np.float32), np.eye(3)
         view = views.View(blank, depth, lens.astype(np.float32))
         return views.batch_of_view(view, image_size)
-    names = [path.with_suffix(suffix) for suffix in sources.PICTURE_SUFFIXES]
+    names = [path.with_suffix(suffix) for suffix in sources.IMAGE_SUFFIXES]
     found = next((name for name in names if name.is_file()), None)
     if found is None:
         raise InputError(
-            f"{path}: the model needs a picture beside the cloud, {names[0].name} or "
+            f"{path}: the model needs an image beside the cloud, {names[0].name} or "
             "another type, seen by the camera in whose frame the points are"
         )
     files = sources.find_sources(found, None)[0]

@@ -92,7 +92,7 @@ def finish(found: Prediction, wanted: Finish, capture: Capture) -> Prediction:
     Args:
       found: made of the capture, in the frame of the camera.
       wanted: what is to be changed.
-      capture: what surrounds the object says where up is; its picture is the texture.
+      capture: what surrounds the object says where up is; its image is the texture.
     """
     *stages, last = found.stages
     last = reshape(last, wanted)

@@ -1,7 +1,7 @@
-"""One capture to meshes: the canonical view, the network, and back to the picture.
+"""One capture to meshes: the canonical view, the network, and back to the image.
 
     `Capture` -> canonical square (geometry/object_crop.py) -> `Batch` of one -> network
-    -> meshes -> camera frame of the picture
+    -> meshes -> camera frame of the image
 
 Nothing is written here.
 """
@@ -21,8 +21,8 @@ from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction, Texture
 
 # What `Prediction.frame` says.
-METRIC_FRAME = "camera of the picture, metres"
-PICTURE_FRAME = "camera of the picture, Pixel2Mesh metres"
+METRIC_FRAME = "camera of the image, metres"
+IMAGE_FRAME = "camera of the image, Pixel2Mesh metres"
 CANONICAL_FRAME = "camera of the cut-out square, Pixel2Mesh metres"
 
 # (H, W, 4) straight colours and coverage -> (H, W) relative inverse depth in [0, 1].
@@ -42,7 +42,7 @@ class Prediction(NamedTuple):
         of the box; metres of `frame`.
       batch: what the network saw.
       seen: the last mesh in the frame of `batch`.
-      lens: with which the picture, upright, shows the meshes; its pixels.
+      lens: with which the image, upright, shows the meshes; its pixels.
       texture: of the last mesh, if one was asked for.
     """
 
@@ -93,7 +93,7 @@ def predict(
     Args:
       extract: one reconstruction per row of a batch; gets a batch of one.
       capture: a view and what is known of it.
-      name: of the picture, for messages.
+      name: of the image, for messages.
       image_size: pixels per side that the network expects.
       fit: one of `views.FITS`.
       estimate: says relative inverse depth where nothing was measured.
@@ -181,14 +181,14 @@ def warn_of_doubts(
     Args:
       found: meshes of the capture.
       capture: without measured depth nothing is said.
-      name: of the picture.
+      name: of the image.
       remedy: how to give the camera.
     """
     if capture.unit is None:
         return
     if capture.lens_assumed:
         logger.warning(
-            "%s: no camera beside the picture: that of 3D-R2N2 is assumed, and the "
+            "%s: no camera beside the image: that of 3D-R2N2 is assumed, and the "
             "size is not to be trusted. %s",
             *(name, remedy),
         )
@@ -198,7 +198,7 @@ def warn_of_doubts(
 
 
 def _in_camera(predicted, fitted, batch, orientation):
-    """Meshes of the canonical frame in the camera frame of the stored picture, metres.
+    """Meshes of the canonical frame in the camera frame of the stored image, metres.
 
     A view that was cut out shows every object equally large, hence at the distance that
     the map assumes. A view that was kept does not: how far away the network believes
@@ -236,4 +236,4 @@ def _own_lens(view, fitted):
 def _frame(fitted, metric):
     if metric:
         return METRIC_FRAME
-    return PICTURE_FRAME if fitted is None else CANONICAL_FRAME
+    return IMAGE_FRAME if fitted is None else CANONICAL_FRAME

@@ -1,6 +1,6 @@
-"""From a picture (with depth and camera, if there are any) to mesh files.
+"""From an image (with depth and camera, if there are any) to mesh files.
 
-picture -> `Capture` -> inference/predict.py -> finish.py -> files beside each other:
+image -> `Capture` -> inference/predict.py -> finish.py -> files beside each other:
 the mesh, what is known of it (JSON), a preview.
 
 TensorFlow is not needed here.
@@ -42,7 +42,7 @@ from pixel2mesh_jax.report import mesh_page, preview, turntable
 
 FITS = views.FITS
 FORMATS = meshes.FORMATS
-# A strip of pictures, a page with the mesh to turn, a mesh that turns, or nothing.
+# A strip of images, a page with the mesh to turn, a mesh that turns, or nothing.
 PREVIEWS = ("png", "html", "gif", "none")
 # Names that a message lists.
 MOST_NAMES = 10
@@ -52,13 +52,13 @@ logger = logging.getLogger(__name__)
 
 
 class Written(NamedTuple):
-    """What was written for one picture.
+    """What was written for one image.
 
     Attributes:
-      picture: the image.
+      image: the image.
       meshes: files; the final mesh first, then those of the stages, if wanted.
       summary: what is known of the mesh, JSON.
-      preview: a strip of pictures or a page; None if not wanted.
+      preview: a strip of images or a page; None if not wanted.
       volume: enclosed by the final mesh, cubic metres of `frame`.
       watertight: whether every edge of the final mesh has two faces.
       frame: of the vertices.
@@ -67,7 +67,7 @@ class Written(NamedTuple):
         of the box; metres of `frame`.
     """
 
-    picture: pathlib.Path
+    image: pathlib.Path
     meshes: tuple[pathlib.Path, ...]
     summary: pathlib.Path
     preview: pathlib.Path | None
@@ -103,31 +103,31 @@ def reconstruct(
     refine: int = 0,
     report: Callable[[str], None] = logger.info,
 ) -> list[Written]:
-    """Writes `<output>/<name>.<format>` and what is beside it for every picture.
+    """Writes `<output>/<name>.<format>` and what is beside it for every image.
 
-    Beside a picture `<name>.png`, the files `<name>_depth.png`, `<name>_mask.png` and
+    Beside an image `<name>.png`, the files `<name>_depth.png`, `<name>_mask.png` and
     `<name>_camera.json` (or `intrinsics.json`, for the folder) are used if they exist;
     io/sources.py lists other suffixes. With measured depth the mesh is in metres.
 
     Args:
       extract: one reconstruction per row of a batch; gets batches of one.
-      source: a picture or a folder of pictures.
+      source: an image or a folder of images.
       output: folder; made if it does not exist.
       image_size: pixels per side that the network expects.
       inputs: what the network sees, of "rgb" and "depth".
-      optional: what of it a picture may lack.
+      optional: what of it an image may lack.
       depth: depth map, or a folder of them; see `sources.find_sources`.
-      intrinsics: of all pictures; see `cameras.load_camera`. By default the camera of
+      intrinsics: of all images; see `cameras.load_camera`. By default the camera of
         3D-R2N2 is assumed.
       depth_unit: metres per stored value, or `units.INVERSE`; by default what the
         camera file says, else millimetres for integers and metres for floats.
-      depth_camera: of the depth maps, if it is not that of the pictures.
+      depth_camera: of the depth maps, if it is not that of the images.
       label: which value of the masks is the object; see `masks.load_mask`.
-      box: left, top, right, bottom of the object in the picture; for one that is cut
+      box: left, top, right, bottom of the object in the image; for one that is cut
         out by its depth alone.
-      estimate: says relative inverse depth in [0, 1] where a picture has no depth map.
+      estimate: says relative inverse depth in [0, 1] where an image has no depth map.
         The mesh then is as large as without depth: an estimate knows no metres.
-      matting: cuts the object out of pictures that have neither transparency nor a
+      matting: cuts the object out of images that have neither transparency nor a
         mask; see `matting.load_matting`.
       fit: whether to cut out the object and move it to where the network expects it:
         "auto" (if it is elsewhere), "always", "never".
@@ -145,7 +145,7 @@ def reconstruct(
       What was written, in the order of the names.
 
     Raises:
-      InputError: on unusable input. In a folder, only after the other pictures.
+      InputError: on unusable input. In a folder, only after the other images.
     """
     _check_choice("fit", fit, FITS)
     _check_choice("format", file_format, FORMATS)
@@ -164,12 +164,12 @@ def reconstruct(
         started = time.perf_counter()
         needs_depth = "depth" in inputs and "depth" not in optional
         if needs_depth and files.depth is None and estimate is None:
-            raise InputError(_missing_depth(files.picture))
+            raise InputError(_missing_depth(files.image))
         camera_file = files.camera if intrinsics is None else intrinsics
         capture = captures.load_capture(
-            files.picture,
+            files.image,
             files.depth,
-            camera_file and cameras.load_camera(camera_file, files.picture),
+            camera_file and cameras.load_camera(camera_file, files.image),
             files.mask,
             depth_unit,
             cut_out,
@@ -180,7 +180,7 @@ def reconstruct(
         found = predict(
             extract,
             capture,
-            files.picture,
+            files.image,
             image_size=image_size,
             fit=fit,
             estimate=estimate,
@@ -195,17 +195,17 @@ def reconstruct(
             wanted=wanted,
             seconds=time.perf_counter() - started,
         )
-        stem = files.picture.stem
+        stem = files.image.stem
         path = pathlib.Path(output) / f"{stem}.{file_format}"
-        result = _write(found, facts, files.picture, path, stages, previews)
-        remedy = f"Give --intrinsics or put {stem}_camera.json beside the picture."
-        warn_of_doubts(found, capture, files.picture, remedy)
+        result = _write(found, facts, files.image, path, stages, previews)
+        remedy = f"Give --intrinsics or put {stem}_camera.json beside the image."
+        warn_of_doubts(found, capture, files.image, remedy)
         report(describe(result))
         return result
 
     found = sources.find_sources(source, depth)
     if box is not None and len(found) > 1:
-        raise InputError(f"a box belongs to one picture; {source} has {len(found)}")
+        raise InputError(f"a box belongs to one image; {source} has {len(found)}")
     result_files.check(found, pathlib.Path(output), file_format, stages)
     if not pathlib.Path(source).is_dir():
         return [run(found[0])]
@@ -216,21 +216,21 @@ def reconstruct(
 def describe(result: Written) -> str:
     """One line: how large the object is, and how far away."""
     return (
-        f"{result.picture.name}: {units.format_length(result.size)} large, "
+        f"{result.image.name}: {units.format_length(result.size)} large, "
         f"{units.format_length(result.distance)} away ({result.frame})"
     )
 
 
-def _missing_depth(picture):
+def _missing_depth(image):
     return (
-        f"{picture}: the model needs depth: give --depth (a depth map or a folder), "
-        f"put {picture.stem}_depth.png beside the picture, let a network guess it "
+        f"{image}: the model needs depth: give --depth (a depth map or a folder), "
+        f"put {image.stem}_depth.png beside the image, let a network guess it "
         "(--estimate_depth onnx:FILE), or use a model trained with configs/rgb.py"
     )
 
 
-def _write(found: Prediction, facts, picture, path, stages, previews) -> Written:
-    """Writes the meshes of one picture and what is beside them."""
+def _write(found: Prediction, facts, image, path, stages, previews) -> Written:
+    """Writes the meshes of one image and what is beside them."""
     files = {path: found.mesh}
     if stages:
         for number, mesh in enumerate(found.stages, start=1):
@@ -241,10 +241,10 @@ def _write(found: Prediction, facts, picture, path, stages, previews) -> Written
     summary_path = result_files.of_summary(path)
     write_atomically(summary_path, json_bytes(facts))
     return Written(
-        picture=picture,
+        image=image,
         meshes=tuple(files),
         summary=summary_path,
-        preview=_write_preview(found, facts, picture, path, previews),
+        preview=_write_preview(found, facts, image, path, previews),
         volume=found.volume,
         watertight=found.is_watertight,
         frame=found.frame,
@@ -253,15 +253,15 @@ def _write(found: Prediction, facts, picture, path, stages, previews) -> Written
     )
 
 
-def _write_preview(found, facts, picture, path, previews) -> pathlib.Path | None:
-    """The strip of pictures, the page or the turntable, of what the network saw."""
+def _write_preview(found, facts, image, path, previews) -> pathlib.Path | None:
+    """The strip of images, the page or the turntable, of what the network saw."""
     batch = found.batch
     rgb, depth = batch.rgb[0], batch.depth[0]
     if previews == "png":
         strip = preview.preview(rgb, depth, batch.intrinsics[0], *found.seen)
         target, content = result_files.of_preview(path), preview.png_bytes(strip)
     elif previews == "html":
-        text = mesh_page.page(picture.name, rgb, depth, found.seen, facts)
+        text = mesh_page.page(image.name, rgb, depth, found.seen, facts)
         target, content = result_files.of_page(path), text.encode()
     elif previews == "gif":
         target = result_files.of_turntable(path)
@@ -276,20 +276,20 @@ def _name_unused(source, found):
     unused = [path.name for path in sources.unused_files(source, found)]
     if unused:
         logger.warning(
-            "%s: %d files are not used: %s%s (pictures: %s; depth, mask and camera are "
-            "named <picture>_depth, _mask, _camera)",
+            "%s: %d files are not used: %s%s (images: %s; depth, mask and camera are "
+            "named <image>_depth, _mask, _camera)",
             source,
             len(unused),
             ", ".join(unused[:MOST_NAMES]),
             ", ..." * (len(unused) > MOST_NAMES),
-            ", ".join(sources.PICTURE_SUFFIXES),
+            ", ".join(sources.IMAGE_SUFFIXES),
         )
 
 
 def _run_folder(run, found):
-    """Reconstructs picture by picture; reports at the end which ones failed.
+    """Reconstructs image by image; reports at the end which ones failed.
 
-    Whatever goes wrong with one picture, memory and defects of a library included, the
+    Whatever goes wrong with one image, memory and defects of a library included, the
     others are done.
     """
     results, failures = [], []
@@ -300,11 +300,11 @@ def _run_folder(run, found):
             failures.append(str(error))
         except Exception as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            failures.append(f"{files.picture}: {reason}")
-            logger.debug("%s", files.picture, exc_info=True)
+            failures.append(f"{files.image}: {reason}")
+            logger.debug("%s", files.image, exc_info=True)
     if failures:
         raise InputError(
-            f"{len(failures)} of {len(found)} pictures could not be reconstructed:\n  "
+            f"{len(failures)} of {len(found)} images could not be reconstructed:\n  "
             + "\n  ".join(failures)
         )
     return results

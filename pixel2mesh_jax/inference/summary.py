@@ -52,7 +52,7 @@ def summary(
         "distance": _rounded(found.distance),
         "area": _rounded(surface.face_areas(vertices, faces).sum()),
         "volume": _rounded(found.volume),
-        "image": files.picture.name,
+        "image": files.image.name,
         "depth": _name(files.depth),
         "mask": _name(files.mask) or "of the image: alpha, white ground or matting",
         "camera": _name(files.camera),

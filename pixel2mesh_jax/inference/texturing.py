@@ -1,4 +1,4 @@
-"""A texture for a predicted mesh, from the picture that it was predicted from."""
+"""A texture for a predicted mesh, from the image that it was predicted from."""
 
 from pixel2mesh_jax.geometry import object_crop
 from pixel2mesh_jax.inference.predict import Prediction
@@ -16,14 +16,14 @@ def make_texture(
     Args:
       found: made of the capture, in the frame of the camera.
       mesh: its last mesh, maybe with other triangles.
-      capture: its picture is used at full size, or at half, a third and so on where it
+      capture: its image is used at full size, or at half, a third and so on where it
         has more pixels than the texture could hold.
       size: texels per side.
 
     Raises:
       InputError: see `atlas.unwrap`.
     """
-    if found.is_metric:  # the frame of the stored picture; the view is upright
+    if found.is_metric:  # the frame of the stored image; the view is upright
         points = exif.turn_points(mesh.vertices, capture.orientation)
         mesh = mesh._replace(vertices=points)
     view = capture.view._replace(intrinsics=found.lens)

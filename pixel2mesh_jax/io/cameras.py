@@ -32,12 +32,12 @@ from pixel2mesh_jax.io import lens_models, limits, units
 
 # No focal length and no principal point is this large; pixels.
 MAX_PIXELS = 1e7
-# Largest values of a matrix in parts of the picture: a lens of 3 degrees.
+# Largest values of a matrix in parts of the image: a lens of 3 degrees.
 NORMALIZED_FOCAL = 20.0
-# Focal lengths below this part of the picture's longer side do not exist in pinhole
+# Focal lengths below this part of the image's longer side do not exist in pinhole
 # cameras: a field of view of 157 degrees.
 MIN_FOCAL_PER_SIDE = 0.1
-# Width over height of file and picture may differ by this much: rounding.
+# Width over height of file and image may differ by this much: rounding.
 ASPECT_TOLERANCE = 0.01
 FORMATS = (
     "a 3x3 matrix, fx fy cx cy, Open3D, RealSense, ROS CameraInfo, COLMAP cameras.txt, "
@@ -51,11 +51,11 @@ class Camera(NamedTuple):
     """What a file says about a camera.
 
     Attributes:
-      matrix: pinhole matrix, pixels of the picture that the file means, pixel centres
+      matrix: pinhole matrix, pixels of the image that the file means, pixel centres
         at integers; parts of its width and height if `normalized`.
-      size: width and height of that picture in pixels, None if the file does not say.
+      size: width and height of that image in pixels, None if the file does not say.
       depth_unit: metres per value of the depth map, None if the file does not say.
-      normalized: whether the matrix is in parts of the picture.
+      normalized: whether the matrix is in parts of the image.
       source: for messages.
       distortion: how the lens bends, None if it does not.
     """
@@ -67,11 +67,11 @@ class Camera(NamedTuple):
     source: str = "intrinsics"
     distortion: Distortion | None = None
 
-    def for_picture(self, width: int, height: int) -> Float[np.ndarray, "3 3"]:
-        """The matrix in pixels of a picture of this size.
+    def for_image(self, width: int, height: int) -> Float[np.ndarray, "3 3"]:
+        """The matrix in pixels of an image of this size.
 
         Raises:
-          InputError: the picture is neither of the size that the file says nor that
+          InputError: the image is neither of the size that the file says nor that
             size enlarged, or the focal length is none in pixels.
         """
         matrix = self.matrix
@@ -82,8 +82,8 @@ class Camera(NamedTuple):
         focal = min(matrix[0, 0], matrix[1, 1])
         if focal < MIN_FOCAL_PER_SIDE * max(width, height):
             raise InputError(
-                f"{self.source}: focal length of {focal:.3g} pixels for a picture of "
-                f"{width}x{height}; expected pixels of that picture"
+                f"{self.source}: focal length of {focal:.3g} pixels for an image of "
+                f"{width}x{height}; expected pixels of that image"
             )
         return matrix
 
@@ -93,26 +93,26 @@ class Camera(NamedTuple):
         if abs(factors[0] / factors[1] - 1) > ASPECT_TOLERANCE:
             turned = " (is it turned by 90 degrees?)" * (self.size == (height, width))
             raise InputError(
-                f"{self.source}: intrinsics of a picture of {own_width}x{own_height}, "
-                f"but the picture has {width}x{height} pixels{turned}; expected the "
-                "intrinsics of this picture, or of the same picture at another size"
+                f"{self.source}: intrinsics of an image of {own_width}x{own_height}, "
+                f"but the image has {width}x{height} pixels{turned}; expected the "
+                "intrinsics of this image, or of the same image at another size"
             )
         logger.info("%s: intrinsics rescaled by %.4g", self.source, factors[0])
         return camera.resize_intrinsics(self.matrix, *factors)
 
 
 def load_camera(
-    source: str | pathlib.Path, picture: str | pathlib.Path | None = None
+    source: str | pathlib.Path, image: str | pathlib.Path | None = None
 ) -> Camera:
     """Reads a camera.
 
     Args:
       source: "fx,fy,cx,cy" in pixels, or a file in one of the formats above.
-      picture: which entry to take of a file that holds one camera per picture.
+      image: which entry to take of a file that holds one camera per image.
 
     Raises:
       InputError: no such file, too large, of no known format, several cameras of which
-        none is that of the picture, or not a pinhole camera without skew.
+        none is that of the image, or not a pinhole camera without skew.
     """
     text = str(source)
     path = pathlib.Path(text)
@@ -130,7 +130,7 @@ def load_camera(
             f"a file ({FORMATS})"
         )
     limits.check_bytes(path, limits.MAX_CAMERA_BYTES)
-    stem = None if picture is None else pathlib.Path(picture).stem
+    stem = None if image is None else pathlib.Path(image).stem
     try:
         return _checked(_of_content(_decoded(path), path, stem), text)
     except InputError:
@@ -257,7 +257,7 @@ def _of_object(content, path, stem):
 
 
 def _of_entries(content, path, stem):
-    """BOP: one camera per picture, by its number."""
+    """BOP: one camera per image, by its number."""
     number = str(int(stem)) if stem and stem.isdecimal() else stem
     entries = [content[key] for key in (stem, number) if key in content]
     values = list(content.values())
@@ -265,7 +265,7 @@ def _of_entries(content, path, stem):
         entries = values
     if not entries:
         raise InputError(
-            f"{path}: {len(content)} cameras, none named as the picture {stem!r}"
+            f"{path}: {len(content)} cameras, none named as the image {stem!r}"
         )
     if not any(all(key in entries[0] for key in keys) for keys, _ in READERS):
         raise InputError(f'{path}: expected the key "intrinsics" in every entry')
@@ -354,7 +354,7 @@ def _stated_size(content):
 
 def _size(width, height):
     if int(width) < 1 or int(height) < 1:
-        raise ValueError(f"a picture of {width}x{height} pixels")
+        raise ValueError(f"an image of {width}x{height} pixels")
     return int(width), int(height)
 
 

@@ -1,4 +1,4 @@
-"""Pictures with depth, mask and camera -> `Capture`.
+"""Images with depth, mask and camera -> `Capture`.
 
 files or arrays -> turned upright, cut out -> `Capture` -> io/views.py -> `Batch`
 """
@@ -23,7 +23,7 @@ from pixel2mesh_jax.io import (
     undistort,
     units,
 )
-from pixel2mesh_jax.io.beside_picture import like_picture
+from pixel2mesh_jax.io.beside_image import like_image
 from pixel2mesh_jax.io.depth_cameras import DepthCamera
 from pixel2mesh_jax.io.in_memory import InMemory, Source
 from pixel2mesh_jax.io.matting import Matting
@@ -39,7 +39,7 @@ class Capture(NamedTuple):
       view: upright; depth is missing (0) where alpha is 0.
       unit: metres per stored depth value; None without measured depth.
       lens_assumed: whether the camera is that of 3D-R2N2 because no file tells.
-      orientation: EXIF tag by which picture, depth, mask and camera were turned.
+      orientation: EXIF tag by which image, depth, mask and camera were turned.
       surroundings: depth of all that is not the object, metres; None if not measured.
       undone: distortion of the lens that the view is free of, if there was one.
     """
@@ -63,45 +63,43 @@ def load_capture(
     box: tuple[int, int, int, int] | None = None,
     depth_camera: DepthCamera | None = None,
 ) -> Capture:
-    """Loads a picture and what belongs to it.
+    """Loads an image and what belongs to it.
 
-    A picture with an EXIF orientation is turned upright, and depth, mask and camera,
+    An image with an EXIF orientation is turned upright, and depth, mask and camera,
     which are those of the sensor, along with it. Distortion of the lens is undone in
     all of them; what the lens does not show is transparent and without depth.
 
-    Pictures, masks and depth maps may be in memory (`InMemory`), whatever the others
+    Images, masks and depth maps may be in memory (`InMemory`), whatever the others
     are.
 
     Args:
-      image_path: any picture; see `images.load_image` for its alpha.
+      image_path: any image; see `images.load_image` for its alpha.
       depth_path: depth map of the same size, or of the same shape at another size; by
         default none (all zero).
-      intrinsics: pinhole matrix in pixels of the stored picture, or what a file says
+      intrinsics: pinhole matrix in pixels of the stored image, or what a file says
         about it; by default the camera of 3D-R2N2, looking at the middle of the
-        picture.
-      mask_path: object mask of the same size, which replaces the alpha of the picture.
+        image.
+      mask_path: object mask of the same size, which replaces the alpha of the image.
       depth_unit: metres per stored value, or `units.INVERSE` for relative inverse depth
         that is taken for an estimate; by default what the camera file says, else
         see `depth_maps.load_depth`.
-      matting: makes the alpha of a picture that has neither alpha nor mask.
+      matting: makes the alpha of an image that has neither alpha nor mask.
       label: which value of the mask is the object; see `masks.load_mask`.
-      box: left, top, right, bottom of the object, pixels of the upright picture. Where
+      box: left, top, right, bottom of the object, pixels of the upright image. Where
         depth is all there is to cut the object out with, see `geometry/foreground.py`,
         it is looked for there.
-      depth_camera: of the depth map, if it is not that of the picture.
+      depth_camera: of the depth map, if it is not that of the image.
 
     Raises:
       InputError: a file is unusable, or sizes differ, or no object pixel has depth.
     """
     if label is not None and mask_path is None:
-        raise InputError(
-            f"{image_path}: --label {label} needs a mask beside the picture"
-        )
+        raise InputError(f"{image_path}: --label {label} needs a mask beside the image")
     known, tag = _camera(intrinsics), exif.orientation(image_path)
     sensor = _Sensor(image_path, known, tag, depth_camera)
     if depth_camera is not None and known is None:
         raise InputError(
-            f"{image_path}: depth of another camera needs the intrinsics of the picture"
+            f"{image_path}: depth of another camera needs the intrinsics of the image"
         )
     if known is not None and known.distortion is not None:
         sensor = _straightened(sensor)
@@ -138,35 +136,35 @@ def load_capture(
 
 
 class _Bent(NamedTuple):
-    """Where the pixels of a lens without distortion are in the picture of the real one.
+    """Where the pixels of a lens without distortion are in the image of the real one.
 
     Attributes:
       places: see `distortion.sources`.
-      tag: EXIF orientation that turns the picture which the lens belongs to upright.
+      tag: EXIF orientation that turns the image which the lens belongs to upright.
     """
 
     places: Float[np.ndarray, "2 H W"]
     tag: int
 
     def undone(self, values, sample):
-        """What is distorted as the upright picture was, without that."""
+        """What is distorted as the upright image was, without that."""
         stored = exif.unturn_image(values, self.tag)
         return exif.turn_image(sample(stored, self.places), self.tag)
 
     def holes(self):
-        """What the upright picture does not show."""
+        """What the upright image does not show."""
         return exif.turn_image(undistort.holes(self.places), self.tag)
 
 
 class _Sensor(NamedTuple):
-    """What took a picture, and all that lies beside it.
+    """What took an image, and all that lies beside it.
 
     Attributes:
-      image_path: of the picture.
+      image_path: of the image.
       known: what is known of the camera, if anything is.
-      tag: EXIF orientation by which the picture is turned upright.
+      tag: EXIF orientation by which the image is turned upright.
       depth_camera: of the depth map, if it is another one.
-      bent: how the picture was distorted, if it was.
+      bent: how the image was distorted, if it was.
     """
 
     image_path: Source
@@ -182,36 +180,36 @@ class _Sensor(NamedTuple):
         return self.known.depth_unit
 
     def upright(self, values, path, shape):
-        """A mask or a depth map, turned, sized and straight as the upright picture."""
-        values = like_picture(values, path, self.image_path, shape, self.tag)
+        """A mask or a depth map, turned, sized and straight as the upright image."""
+        values = like_image(values, path, self.image_path, shape, self.tag)
         if self.bent is None:
             return values
         return self.bent.undone(values, undistort.nearest)
 
     def depth(self, values, path, shape):
-        """A depth map as the upright picture would have it."""
+        """A depth map as the upright image would have it."""
         if self.depth_camera is not None:
             stored = _stored_shape(shape, self.tag)
-            lens = self.known.for_picture(*stored[::-1])
+            lens = self.known.for_image(*stored[::-1])
             values = self.depth_camera.registered(values, lens, stored, path)
-            return like_picture(values, path, self.image_path, shape, self.tag)
+            return like_image(values, path, self.image_path, shape, self.tag)
         return self.upright(values, path, shape)
 
     def matrix(self, shape: tuple[int, int]) -> Float32[np.ndarray, "3 3"]:
-        """Intrinsics of the upright picture of (height, width) `shape`."""
+        """Intrinsics of the upright image of (height, width) `shape`."""
         return np.asarray(_matrix(self.known, shape, self.tag), np.float32)
 
 
 def _straightened(sensor):
-    """The sensor with a picture, in memory, that is free of distortion."""
+    """The sensor with an image, in memory, that is free of distortion."""
     rgba, known = images.load_rgba(sensor.image_path), sensor.known
     shape, tag = rgba.shape[:2], sensor.tag
     if _is_of_upright(known, shape, tag):
         tag = exif.UPRIGHT
     stored = _stored_shape(shape, tag)
-    lens = known.for_picture(*stored[::-1])
+    lens = known.for_image(*stored[::-1])
     bent = _Bent(distortion.sources(lens, stored, known.distortion), tag)
-    straight = InMemory(str(sensor.image_path), bent.undone(rgba, undistort.picture))
+    straight = InMemory(str(sensor.image_path), bent.undone(rgba, undistort.image))
     return sensor._replace(image_path=straight, bent=bent)
 
 
@@ -275,7 +273,7 @@ def _camera(intrinsics):
 
 
 def _stored_shape(shape, tag):
-    """Of the picture in its file, from that of the upright one."""
+    """Of the image in its file, from that of the upright one."""
     return shape[::-1] if exif.swaps_sides(tag) else shape
 
 
@@ -285,12 +283,12 @@ def _matrix(known, shape, tag):
         lens = camera.r2n2_intrinsics(square.side)
         return camera.crop_intrinsics(lens, -square.left, -square.top)
     if _is_of_upright(known, shape, tag):
-        return known.for_picture(shape[1], shape[0])
+        return known.for_image(shape[1], shape[0])
     stored = _stored_shape(shape, tag)
-    matrix = known.for_picture(stored[1], stored[0])
+    matrix = known.for_image(stored[1], stored[0])
     return exif.turn_intrinsics(matrix, tag, stored)
 
 
 def _is_of_upright(known, shape, tag):
-    """Whether a camera is that of the picture held upright, not of its file."""
+    """Whether a camera is that of the image held upright, not of its file."""
     return known.size == shape[::-1] and _stored_shape(shape, tag) != shape

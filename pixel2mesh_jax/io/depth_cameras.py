@@ -1,4 +1,4 @@
-"""The camera of depth maps that were not taken by that of the picture."""
+"""The camera of depth maps that were not taken by that of the image."""
 
 import json
 import pathlib
@@ -17,17 +17,17 @@ ROUNDING = 1e-3
 MAX_SHIFT = 2.0
 EXPECTED = (
     "expected a 4x4 or 3x4 matrix from the camera of the depth map to that of the "
-    'picture, or {"rotation": 9 numbers, "translation": 3 numbers}; metres, x right, '
+    'image, or {"rotation": 9 numbers, "translation": 3 numbers}; metres, x right, '
     "y down, z forward"
 )
 
 
 class DepthCamera(NamedTuple):
-    """A camera beside that of the picture.
+    """A camera beside that of the image.
 
     Attributes:
       lens: its intrinsics.
-      turn: rotation of points from it to the camera of the picture, OpenCV's axes.
+      turn: rotation of points from it to the camera of the image, OpenCV's axes.
       shift: the translation that follows, metres.
     """
 
@@ -42,25 +42,25 @@ class DepthCamera(NamedTuple):
         shape: tuple[int, int],
         name: object,
     ) -> Float32[np.ndarray, "h w"]:
-        """The depth map as the camera of the picture would have seen it.
+        """The depth map as the camera of the image would have seen it.
 
         Args:
           depth: metres, 0 = missing.
-          target: intrinsics of the picture.
-          shape: height and width of the picture.
+          target: intrinsics of the image.
+          shape: height and width of the image.
           name: of the depth map, for messages.
 
         Raises:
-          InputError: the picture shows nothing of it.
+          InputError: the image shows nothing of it.
         """
-        lens = self.lens.for_picture(*depth.shape[::-1])
+        lens = self.lens.for_image(*depth.shape[::-1])
         if self.lens.distortion is not None:
             places = distortion.sources(lens, depth.shape, self.lens.distortion)
             depth = undistort.nearest(depth, places)
         seen = registration.register(depth, lens, self.turn, self.shift, target, shape)
         if not seen.any():
             raise InputError(
-                f"{name}: nothing of this depth map is inside the picture; check "
+                f"{name}: nothing of this depth map is inside the image; check "
                 "--depth_intrinsics and --depth_to_color"
             )
         return seen
@@ -70,7 +70,7 @@ def depth_camera(lens: cameras.Camera | None, to_color: Any) -> DepthCamera | No
     """What is known of the camera of the depth maps.
 
     Args:
-      lens: None if depth and picture have one camera.
+      lens: None if depth and image have one camera.
       to_color: path of a JSON file, or what it would hold, see `EXPECTED`; flat
         rotations are column by column, as RealSense writes them. None if both cameras
         are in one place.

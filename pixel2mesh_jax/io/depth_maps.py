@@ -48,7 +48,7 @@ def load_depth(path: Source, unit: float | None = None) -> Float32[np.ndarray, "
     are read as they are asked for, with a warning.
 
     Args:
-      path: a picture of 16 or 32 bits (PNG, TIFF, PGM, PFM), `.npy` of integers of at
+      path: an image of 16 or 32 bits (PNG, TIFF, PGM, PFM), `.npy` of integers of at
         least 16 bits or floats, or `.exr` (needs OpenEXR).
       unit: metres per stored value; by default integers are millimetres and floats are
         metres.
@@ -97,7 +97,7 @@ def load_stored(path: pathlib.Path | InMemory) -> Shaped[np.ndarray, "H W"]:
     if isinstance(path, InMemory):
         return _native(_stored_in_memory(path), path)
     readers = {".npy": _stored_array, ".exr": _stored_exr, ".pgm": netpbm.load_pgm}
-    return _native(readers.get(path.suffix.lower(), _stored_picture)(path), path)
+    return _native(readers.get(path.suffix.lower(), _stored_image)(path), path)
 
 
 def load_intrinsics(source: str | pathlib.Path) -> Float[np.ndarray, "3 3"]:
@@ -178,17 +178,17 @@ def _depth_channel(names, path):
     return candidates[0]
 
 
-def _stored_picture(path):
-    picture = images.open_image(path)
-    stored = np.asarray(picture)
-    if picture.mode == "I" and 0 <= stored.min() and stored.max() < 2**16:
+def _stored_image(path):
+    image = images.open_image(path)
+    stored = np.asarray(image)
+    if image.mode == "I" and 0 <= stored.min() and stored.max() < 2**16:
         return stored.astype(np.uint16)  # how some versions of Pillow hold 16 bits
     return stored
 
 
 def _stored_in_memory(source):
     if isinstance(source.values, Image.Image):
-        return _stored_picture(source)
+        return _stored_image(source)
     stored = in_memory.array_of(source)
     if stored.ndim == 2:
         limits.check_pixels(source, *stored.shape[::-1])

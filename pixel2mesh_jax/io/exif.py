@@ -1,10 +1,10 @@
 """Photographs that a tag turns: the eight orientations of EXIF, for all that belongs.
 
 A phone stores what its sensor saw and a tag that says how to hold it upright. Depth,
-mask and intrinsics of the same sensor have no tag; they are turned with the picture,
+mask and intrinsics of the same sensor have no tag; they are turned with the image,
 and a mesh is turned back.
 
-Every orientation is a matrix of -1, 0 and 1 that takes (u, v) of the stored picture,
+Every orientation is a matrix of -1, 0 and 1 that takes (u, v) of the stored image,
 from its middle, to (u, v) of the upright one.
 """
 
@@ -29,20 +29,20 @@ _TURNS = {
 
 
 def orientation(path: Source) -> int:
-    """The tag of a file, 1 to 8; 1 for files without one and for what is no picture."""
+    """The tag of a file, 1 to 8; 1 for files without one and for what is no image."""
     if isinstance(path, InMemory):
         return _tag_of(path.values) if isinstance(path.values, Image.Image) else UPRIGHT
     try:
-        with Image.open(path) as picture:
-            return _tag_of(picture)
+        with Image.open(path) as image:
+            return _tag_of(image)
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError):
         return UPRIGHT
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return UPRIGHT
 
 
-def _tag_of(picture):
-    tag = picture.getexif().get(_TAG, UPRIGHT)
+def _tag_of(image):
+    tag = image.getexif().get(_TAG, UPRIGHT)
     return tag if tag in _TURNS else UPRIGHT
 
 
@@ -72,12 +72,12 @@ def unturn_image(
 def turn_intrinsics(
     intrinsics: Float[np.ndarray, "3 3"], tag: int, shape: tuple[int, int]
 ) -> Float[np.ndarray, "3 3"]:
-    """Pinhole matrix of the upright picture.
+    """Pinhole matrix of the upright image.
 
     Args:
-      intrinsics: of the stored picture, pixels.
+      intrinsics: of the stored image, pixels.
       tag: EXIF orientation.
-      shape: height and width of the stored picture.
+      shape: height and width of the stored image.
     """
     turn = np.array(_TURNS[tag], np.float64)
     middle = (np.array(shape[::-1]) - 1) / 2
@@ -88,14 +88,14 @@ def turn_intrinsics(
 
 
 def turn_points(points: Float[np.ndarray, "N 3"], tag: int) -> Float[np.ndarray, "N 3"]:
-    """Points of the stored picture's camera frame in that of the upright picture."""
+    """Points of the stored image's camera frame in that of the upright image."""
     return points @ _rotation(tag).T.astype(points.dtype)
 
 
 def unturn_points(
     points: Float[np.ndarray, "N 3"], tag: int
 ) -> Float[np.ndarray, "N 3"]:
-    """Points of the upright picture's camera frame in that of the stored picture."""
+    """Points of the upright image's camera frame in that of the stored image."""
     return points @ _rotation(tag).astype(points.dtype)
 
 

@@ -14,11 +14,11 @@ from pixel2mesh_jax.io.textures import NO_TEXTURE, Textures
 
 TRANSFORM = "KHR_texture_transform"
 GLOSSINESS = "KHR_materials_pbrSpecularGlossiness"
-# Extensions that hold a picture in place of `source`.
+# Extensions that hold an image in place of `source`.
 OTHER_SOURCES = ("EXT_texture_avif", "EXT_texture_webp")
 # Wrapping modes of a sampler that are not done (5.26); all textures repeat.
 WRAPS = {33071: "CLAMP_TO_EDGE", 33648: "MIRRORED_REPEAT"}
-# How far beyond the picture coordinates may lie before the wrapping mode matters.
+# How far beyond the image coordinates may lie before the wrapping mode matters.
 BEYOND = 1e-3
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Looks:
         )
 
     def _number(self, texture):
-        """Number of a picture: PNG or JPEG, or where there is none, another one."""
+        """Number of an image: PNG or JPEG, or where there is none, another one."""
         entry = self._gltf.item("textures", texture["index"])
         others = entry.get("extensions", {})
         sources = [entry, *(others[name] for name in OTHER_SOURCES if name in others)]

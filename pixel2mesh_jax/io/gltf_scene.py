@@ -83,7 +83,7 @@ def _joined(parts, looks):
         np.concatenate([part.look.colors for part in parts]),
         np.concatenate([part.look.uv for part in parts]),
         np.concatenate([part.look.number for part in parts]),
-        looks.textures.pictures,
+        looks.textures.images,
     )
     vertices = np.concatenate([part.vertices for part in parts])
     return vertices, np.concatenate(faces), paint

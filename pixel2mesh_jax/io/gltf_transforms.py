@@ -41,7 +41,7 @@ def compose(
 def texture_matrix(transform: dict) -> Shaped[np.ndarray, "2 3"]:
     """KHR_texture_transform: new (u, v) = matrix @ (u, v, 1), v down.
 
-    It turns counter-clockwise on the picture, as the text of the extension, its test
+    It turns counter-clockwise on the image, as the text of the extension, its test
     model and viewers do; the matrix printed in that text turns the other way.
     """
     angle = float(transform.get("rotation", 0.0))

@@ -1,8 +1,8 @@
-"""Pictures from files: any format that Pillow reads becomes straight 8-bit RGBA.
+"""Images from files: any format that Pillow reads becomes straight 8-bit RGBA.
 
-The networks were trained on objects that are cut out (alpha) and stand on white. A
-picture without alpha gets it from a matting network (io/matting.py), if there is one,
-or from its white background; any other picture is taken as it is, with a warning.
+The networks were trained on objects that are cut out (alpha) and stand on white. An
+image without alpha gets it from a matting network (io/matting.py), if there is one,
+or from its white background; any other image is taken as it is, with a warning.
 """
 
 import logging
@@ -18,10 +18,10 @@ from scipy import ndimage
 
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.io import limits
-from pixel2mesh_jax.io.in_memory import InMemory, Source, named, picture_of
+from pixel2mesh_jax.io.in_memory import InMemory, Source, image_of, named
 from pixel2mesh_jax.io.matting import Matting
 
-# Smallest picture that is taken for one, pixels per side.
+# Smallest image that is taken for one, pixels per side.
 MIN_SIZE = 8
 # A pixel counts as white where its darkest channel reaches this, of 255: paper white
 # with the ripples that JPEG leaves beside an edge.
@@ -31,7 +31,7 @@ WHITE_LEVEL = 235
 WHITE_BORDER_FRACTION = 0.9
 # Alpha from which a pixel counts as showing the object, of 255.
 OPAQUE_LEVEL = 128
-# A picture is cut out if at least this part of it is transparent; the rounded corners
+# An image is cut out if at least this part of it is transparent; the rounded corners
 # of a screenshot or a single pixel that is not quite opaque are no cut-out.
 CUT_OUT_PART = 0.05
 
@@ -50,18 +50,18 @@ logger = logging.getLogger(__name__)
 def load_image(
     path: Source, matting: Matting | None = None, fallback: Fallback | None = None
 ) -> UInt8[np.ndarray, "H W 4"]:
-    """Reads a picture as straight (not premultiplied) sRGB and coverage.
+    """Reads an image as straight (not premultiplied) sRGB and coverage.
 
     Turns photographs upright (EXIF), expands grey and palettes, scales 16 bits to 8.
 
     Args:
-      path: any picture, in a file or in memory.
-      matting: makes the alpha of pictures that are not cut out (`CUT_OUT_PART`);
+      path: any image, in a file or in memory.
+      matting: makes the alpha of images that are not cut out (`CUT_OUT_PART`);
         without it, that comes from `white_background_alpha`.
       fallback: makes the alpha where nothing else does, or gives None.
 
     Raises:
-      InputError: no such file, not a picture, damaged, smaller than `MIN_SIZE`, or
+      InputError: no such file, not an image, damaged, smaller than `MIN_SIZE`, or
         nothing to be seen in it.
     """
     path = named(path)
@@ -75,41 +75,41 @@ def load_image(
 
 
 def load_rgba(path: Source) -> UInt8[np.ndarray, "H W 4"]:
-    """Reads a picture with its own alpha, 255 if it has none.
+    """Reads an image with its own alpha, 255 if it has none.
 
     Raises:
-      InputError: no such file, not a picture, damaged, or smaller than `MIN_SIZE`.
+      InputError: no such file, not an image, damaged, or smaller than `MIN_SIZE`.
     """
     path = named(path)
     return _rgba(open_image(path), path)
 
 
 def open_image(path: pathlib.Path | InMemory) -> Image.Image:
-    """Opens and fully decodes a picture in its own pixel format, upright.
+    """Opens and fully decodes an image in its own pixel format, upright.
 
     Raises:
-      InputError: no such file, not a picture, damaged, smaller than `MIN_SIZE` or
+      InputError: no such file, not an image, damaged, smaller than `MIN_SIZE` or
         larger than `limits.MAX_PIXELS`.
     """
     if isinstance(path, InMemory):
-        return _upright(picture_of(path), path)
+        return _upright(image_of(path), path)
     if not path.is_file():
-        reason = "is a folder, expected a picture" if path.is_dir() else "no such file"
+        reason = "is a folder, expected an image" if path.is_dir() else "no such file"
         raise InputError(f"{path}: {reason}")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes)")
     try:
-        with Image.open(path) as picture:
-            return _upright(picture, path)
+        with Image.open(path) as image:
+            return _upright(image, path)
     except UnidentifiedImageError:
         raise InputError(
-            f"{path}: not a picture, expected PNG, JPEG, WebP, TIFF or another format "
+            f"{path}: not an image, expected PNG, JPEG, WebP, TIFF or another format "
             "that Pillow reads"
         ) from None
     except InputError:
         raise
     except _DAMAGED as error:
-        raise InputError(f"{path}: the picture cannot be read: {error}") from None
+        raise InputError(f"{path}: the image cannot be read: {error}") from None
 
 
 def white_background_alpha(
@@ -122,7 +122,7 @@ def white_background_alpha(
     some white, keep their colour when the object is put on white again.
 
     Returns:
-      Coverage, or None if the border of the picture is not white.
+      Coverage, or None if the border of the image is not white.
     """
     white = rgb.min(axis=-1) >= WHITE_LEVEL
     if np.mean(white[_border(white.shape)]) < WHITE_BORDER_FRACTION:
@@ -146,16 +146,16 @@ def _missing_alpha(rgb, matting, fallback, path):
         alpha = fallback(rgb)
     if alpha is None:
         logger.warning(
-            "%s is not cut out and has no white background: the whole picture is "
+            "%s is not cut out and has no white background: the whole image is "
             "taken for the object. The model expects a cut-out object on a white or "
             "transparent background: give --matting, put %s_mask.png beside the "
-            "picture, or save it with transparency.",
+            "image, or save it with transparency.",
             path,
             path.stem,
         )
         return np.full(rgb.shape[:2], 255, np.uint8)
     if not alpha.any():
-        raise InputError(f"{path}: no visible object, the picture is white")
+        raise InputError(f"{path}: no visible object, the image is white")
     return alpha
 
 
@@ -165,10 +165,10 @@ def _border(shape: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
     return border
 
 
-def _upright(picture, path):
-    _check_size(picture.size, path)
-    limits.check_pixels(path, *picture.size)
-    return ImageOps.exif_transpose(picture)
+def _upright(image, path):
+    _check_size(image.size, path)
+    limits.check_pixels(path, *image.size)
+    return ImageOps.exif_transpose(image)
 
 
 def _check_size(size, path):
@@ -180,13 +180,13 @@ def _check_size(size, path):
         )
 
 
-def _rgba(picture, path):
-    if picture.mode == "F":
+def _rgba(image, path):
+    if image.mode == "F":
         raise InputError(f"{path}: expected 8 or 16 bits per channel, got floats")
-    if picture.mode == "I" or picture.mode.startswith("I;16"):
-        values = np.asarray(picture).astype(np.int64)
-        picture = Image.fromarray(np.clip(values // 257, 0, 255).astype(np.uint8))
-    if picture.mode not in ("RGB", "RGBA"):
-        transparent = "transparency" in picture.info or picture.mode in ("LA", "La")
-        picture = picture.convert("RGBA" if transparent else "RGB")
-    return np.array(picture.convert("RGBA"))
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.int64)
+        image = Image.fromarray(np.clip(values // 257, 0, 255).astype(np.uint8))
+    if image.mode not in ("RGB", "RGBA"):
+        transparent = "transparency" in image.info or image.mode in ("LA", "La")
+        image = image.convert("RGBA" if transparent else "RGB")
+    return np.array(image.convert("RGBA"))

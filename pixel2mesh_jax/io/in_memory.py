@@ -1,4 +1,4 @@
-"""Pictures, masks and depth maps that are in memory and not in a file.
+"""Images, masks and depth maps that are in memory and not in a file.
 
 Readers of files take them as well: `InMemory("depth", array)` stands where a path
 would, and messages call it by its name.
@@ -12,7 +12,7 @@ from PIL import Image
 
 from pixel2mesh_jax.errors import InputError
 
-# Channels of a colour picture.
+# Channels of a colour image.
 RGB, RGBA = 3, 4
 
 
@@ -21,7 +21,7 @@ class InMemory(NamedTuple):
 
     Attributes:
       name: in messages.
-      values: a Pillow picture or what `numpy.asarray` takes.
+      values: a Pillow image or what `numpy.asarray` takes.
     """
 
     name: str
@@ -56,17 +56,17 @@ def array_of(source: InMemory) -> np.ndarray:
         raise InputError(f"{source}: not an array: {error}") from None
     if values.dtype.kind not in "biuf":
         raise InputError(
-            f"{source}: expected numbers, a Pillow picture or the path of a file; got "
+            f"{source}: expected numbers, a Pillow image or the path of a file; got "
             f"{type(source.values).__name__} of {values.dtype}"
         )
     return values[..., 0] if values.ndim == 3 and values.shape[-1] == 1 else values
 
 
-def picture_of(source: InMemory) -> Image.Image:
-    """The values as a picture.
+def image_of(source: InMemory) -> Image.Image:
+    """The values as an image.
 
     Args:
-      source: a Pillow picture, or an array: grey or labels (H, W), colours (H, W, 3),
+      source: a Pillow image, or an array: grey or labels (H, W), colours (H, W, 3),
         or colours and coverage (H, W, 4). 8 or 16 bits, or floats in [0, 1].
 
     Raises:

@@ -5,7 +5,7 @@
     COLMAP        SIMPLE_RADIAL, RADIAL, OPENCV, FULL_OPENCV
     nerfstudio    k1 k2 k3 k4 p1 p2 by name
 
-Fisheye lenses are refused by name: their picture is none of a pinhole camera.
+Fisheye lenses are refused by name: their image is none of a pinhole camera.
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ def of_list(
         raise InputError(
             f"{path}: {len(values)} numbers of distortion; expected at most {MOST} "
             "(k1 k2 p1 p2 k3 k4 k5 k6): thin prisms and tilted sensors are not undone; "
-            "undistort picture and depth first"
+            "undistort image and depth first"
         )
     k1, k2, p1, p2, k3, *rest = [*values[:MOST], *[0.0] * (5 - len(values))]
     model = next((word for word in ("modified", "inverse") if word in name), "brown")
@@ -101,7 +101,7 @@ def refuse_fisheye(name: str, path: object) -> None:
         raise InputError(
             f"{path}: the lens model {name!r} is a fisheye, which is not undone; "
             "expected a pinhole camera with or without Brown-Conrady distortion "
-            "(plumb_bob, rational_polynomial): undistort picture and depth first"
+            "(plumb_bob, rational_polynomial): undistort image and depth first"
         )
 
 

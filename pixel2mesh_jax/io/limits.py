@@ -17,11 +17,11 @@ import numpy as np
 
 from pixel2mesh_jax.errors import InputError
 
-# Pixels of a picture, a mask or a depth map. Phones take up to 50 million; a view of
+# Pixels of an image, a mask or a depth map. Phones take up to 50 million; a view of
 # that size takes about 1 GB on its way to the network.
 MAX_PIXELS = 64_000_000
 _max_pixels = contextvars.ContextVar("max_pixels", default=MAX_PIXELS)
-# Pixels per side: a square around a picture as wide as this still fits in memory.
+# Pixels per side: a square around an image as wide as this still fits in memory.
 MAX_SIDE = 16_384
 # Side of the square that is given to the networks, pixels. They look at 137 or 224;
 # larger squares are averaged down first.
@@ -40,12 +40,12 @@ BAD_NPY = (
     *(ValueError, EOFError, OSError, SyntaxError, TypeError, LookupError),
     *(tokenize.TokenError, MemoryError, RecursionError, OverflowError),
 )
-# Metres: nothing that is farther has a shape in a picture of an object.
+# Metres: nothing that is farther has a shape in an image of an object.
 MAX_DISTANCE = 10_000.0
 
 
 def check_pixels(path: object, width: int, height: int) -> None:
-    """Raises InputError if a picture is larger than the limits."""
+    """Raises InputError if an image is larger than the limits."""
     most = _max_pixels.get()
     if width * height > most or max(width, height) > MAX_SIDE:
         raise InputError(
@@ -56,7 +56,7 @@ def check_pixels(path: object, width: int, height: int) -> None:
 
 @contextlib.contextmanager
 def at_most(pixels: int) -> Iterator[None]:
-    """Within it, pictures and depth maps have fewer pixels than `MAX_PIXELS` allows."""
+    """Within it, images and depth maps have fewer pixels than `MAX_PIXELS` allows."""
     before = _max_pixels.set(min(pixels, MAX_PIXELS))
     try:
         yield

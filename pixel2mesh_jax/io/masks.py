@@ -19,7 +19,7 @@ SPECK_PART = 0.01
 # if this part of its own pixels has neighbours of the same value only.
 LABEL_PART = 0.01
 LABEL_INTERIOR = 0.25
-# In a picture with white, JPEG leaves ripples of this height beside black and white.
+# In an image with white, JPEG leaves ripples of this height beside black and white.
 RIPPLE = 20
 # More colours than this are a photo, not a map of labels.
 MAX_COLORS = 64
@@ -35,7 +35,7 @@ def load_mask(path: Source, label: int | None = None) -> UInt8[np.ndarray, "H W"
     with a warning that names them.
 
     Args:
-      path: any picture, in a file or in memory.
+      path: any image, in a file or in memory.
       label: which value is the object.
 
     Returns:
@@ -117,18 +117,18 @@ def without_specks(
     return np.where(specks[areas], np.uint8(0), coverage)
 
 
-def _values(picture: Image.Image) -> Int[np.ndarray, "H W"]:
+def _values(image: Image.Image) -> Int[np.ndarray, "H W"]:
     """What stands for the object: alpha, grey, or a number per colour."""
-    if picture.mode in ("1", "L", "I") or picture.mode.startswith("I;16"):
-        values = np.asarray(picture).astype(np.int64)
+    if image.mode in ("1", "L", "I") or image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.int64)
         # 16-bit masks of 0 and 65535, and everything in between
         return values // 257 if values.max(initial=0) > 65000 else values
-    if picture.mode == "P" and "transparency" not in picture.info:
-        colors = np.asarray(picture.convert("RGB"))
+    if image.mode == "P" and "transparency" not in image.info:
+        colors = np.asarray(image.convert("RGB"))
         if _is_grey(colors):
             return colors[..., 0].astype(np.int64)
-        return np.asarray(picture).astype(np.int64)
-    rgba = np.asarray(picture.convert("RGBA"))
+        return np.asarray(image).astype(np.int64)
+    rgba = np.asarray(image.convert("RGBA"))
     if (rgba[..., 3] < 255).any():
         return rgba[..., 3].astype(np.int64)
     return _of_colors(rgba[..., :3])

@@ -59,7 +59,7 @@ def paint_faces(
     colors: Float[np.ndarray, "F 3 3"],
     uv: Float[np.ndarray, "F 3 2"] | None = None,
     number: Int[np.ndarray, " F"] | None = None,
-    pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]] = (),
+    images: Sequence[UInt8[np.ndarray, "_ _ 3"]] = (),
 ) -> Paint:
     """Paint of faces whose textures are numbered.
 
@@ -67,7 +67,7 @@ def paint_faces(
       colors: linear RGB of the corners, a factor on the texture.
       uv: u right, v up; by default, and where not finite, the face has no texture.
       number: of the texture of every face, -1 for none.
-      pictures: the textures, sRGB, top row first.
+      images: the textures, sRGB, top row first.
     """
     if uv is None or number is None:
         uv, number = np.zeros((len(colors), 3, 2)), np.full(len(colors), -1)
@@ -79,17 +79,17 @@ def paint_faces(
         colors = np.where(unknown[:, None, None], GREY, colors)
     lost = ~np.isfinite(uv).all(axis=(1, 2))
     number = np.where(lost, -1, number)
-    table = list(pictures)
+    table = list(images)
     if not table or (number < 0).any():  # the last one, of number -1
         table.append(np.full((1, 1, 3), 255, np.uint8))
-    sizes = np.array([picture.shape[:2] for picture in table], np.int32)
+    sizes = np.array([image.shape[:2] for image in table], np.int32)
     rows = sizes.prod(axis=1, dtype=np.int64)
     table_rows = np.column_stack([np.cumsum(rows) - rows, sizes])
     return Paint(
         colors.astype(np.float32),
         np.where(lost[:, None, None], 0, uv).astype(np.float32),
         table_rows[number].astype(np.int32),
-        np.concatenate([picture.reshape(-1, 3) for picture in table]),
+        np.concatenate([image.reshape(-1, 3) for image in table]),
     )
 
 
@@ -226,7 +226,7 @@ def _factor(material):
 
 
 def _decoded(image):
-    """The (H, W, 3) bytes of a picture that was only opened so far, None if damaged."""
+    """The (H, W, 3) bytes of an image that was only opened so far, None if damaged."""
     try:
         return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError) as error:

@@ -4,7 +4,7 @@
 `onnx:<file>` or `onnx:<recipe>:<file>`: a salient-object network, run by onnxruntime.
 `rembg` or `rembg:<model>`: the package rembg, which downloads its weights at first use.
 
-The networks want the picture squeezed to a square (Lanczos), divided by its brightest
+The networks want the image squeezed to a square (Lanczos), divided by its brightest
 value, and normalised; their answer is stretched to [0, 1]. So danielgatis/rembg does:
 rembg/sessions/base.py, u2net.py, dis_general_use.py, birefnet_general.py.
 """
@@ -29,7 +29,7 @@ Matting = Callable[[UInt8[np.ndarray, "H W 3"]], UInt8[np.ndarray, "H W"]]
 
 
 class MattingRecipe(NamedTuple):
-    """How a picture enters a salient-object network.
+    """How an image enters a salient-object network.
 
     Attributes:
       size: side of the square, pixels.
@@ -42,7 +42,7 @@ class MattingRecipe(NamedTuple):
     logits: bool = False
 
 
-# Against division by zero in a black picture, as rembg.
+# Against division by zero in a black image, as rembg.
 DARKEST = 1e-6
 RECIPES = {
     "u2net": MattingRecipe(320),
@@ -82,7 +82,7 @@ def load_matting(name: str) -> Matting | None:
 def prepare(
     rgb: UInt8[np.ndarray, "H W 3"], recipe: MattingRecipe, size: tuple[int, int]
 ) -> Float32[np.ndarray, "h w 3"]:
-    """What a network of (height, width) `size` is given for a picture."""
+    """What a network of (height, width) `size` is given for an image."""
     height, width = size
     squeezed = Image.fromarray(rgb).resize((width, height), Image.Resampling.LANCZOS)
     values = np.asarray(squeezed, np.float32)
@@ -96,7 +96,7 @@ def coverage(
     recipe: MattingRecipe,
     shape: tuple[int, int],
 ) -> UInt8[np.ndarray, "H W"]:
-    """The answer of a network as alpha of a picture of (height, width) `shape`.
+    """The answer of a network as alpha of an image of (height, width) `shape`.
 
     Stretched so that the least salient pixel is 0 and the most salient 255; a network
     that sees no difference finds no object.

@@ -30,7 +30,7 @@ class Material(NamedTuple):
 
     Attributes:
       color: linear RGB.
-      texture: number of its picture, or `NO_TEXTURE`.
+      texture: number of its image, or `NO_TEXTURE`.
       scale: of texture coordinates, then `offset` is added.
       offset: see `scale`.
     """
@@ -103,8 +103,8 @@ def _material(path, file, said, library):
     if "map_kd" not in said:
         return Material(_color(said["kd"])) if "kd" in said else Material()
     values, name = parse_texture(said["map_kd"])
-    picture = textures.beside(path, name) or textures.beside(file, name)
-    number = library.add(picture or name, picture, name)
+    image = textures.beside(path, name) or textures.beside(file, name)
+    number = library.add(image or name, image, name)
     if number == NO_TEXTURE:
         return Material()
     scale, offset = values.get("-s", (1.0, 1.0)), values.get("-o", (0.0, 0.0))

@@ -154,7 +154,7 @@ def _paint(lines, used, corner, coordinate, places, material, library):
     if len(lines.colors):
         of_vertices = _vertex_colors(lines)[corner[places]]
         colors = np.where((number == NO_TEXTURE)[:, None, None], of_vertices, colors)
-    return materials.paint_faces(colors, uv, number, library.pictures)
+    return materials.paint_faces(colors, uv, number, library.images)
 
 
 def _vertex_colors(lines):

@@ -31,7 +31,7 @@ def of_object(
     """Depth where the object is, without flying pixels, else 0.
 
     Args:
-      depth: metres along the optical axis, of the whole picture.
+      depth: metres along the optical axis, of the whole image.
       alpha: coverage of the object.
       focal: length of the lens, pixels.
       path: of the depth map, for messages.

@@ -1,7 +1,7 @@
-"""Networks for pictures from ONNX files, run by onnxruntime on the CPU.
+"""Networks for images from ONNX files, run by onnxruntime on the CPU.
 
 A user names a network by `onnx:<file>` or `onnx:<recipe>:<file>`. An ONNX file says
-nothing about how a picture has to be prepared for it. That is the recipe: it follows
+nothing about how an image has to be prepared for it. That is the recipe: it follows
 from the name under which a file is published; a file of another name needs the recipe
 spelled out, for a wrong guess would give wrong results without any error.
 """
@@ -75,7 +75,7 @@ def load_network(path: pathlib.Path, threads: int = 0) -> Network:
 
     Raises:
       InputError: onnxruntime is not installed, the file is damaged, or its input is
-        not one picture of (1, 3, height, width).
+        not one image of (1, 3, height, width).
     """
     try:
         import onnxruntime
@@ -99,7 +99,7 @@ def load_network(path: pathlib.Path, threads: int = 0) -> Network:
 def run_network(
     network: Network, image: Float32[np.ndarray, "H W 3"]
 ) -> Float32[np.ndarray, "h w"]:
-    """The first output of a network for a prepared picture: one map of any size.
+    """The first output of a network for a prepared image: one map of any size.
 
     Raises:
       InputError: the network fails on it, or gives something else or NaN.
@@ -146,16 +146,16 @@ def _published_recipe(path, published):
         if any(piece in name for piece in pieces):
             return recipe
     raise InputError(
-        f"{path}: the name does not tell how pictures are prepared for this network; "
+        f"{path}: the name does not tell how images are prepared for this network; "
         f"expected onnx:<recipe>:{path.name} with a recipe of {', '.join(published)}"
     )
 
 
 def _input_size(inputs, path):
     shape = list(inputs[0].shape) if inputs else []
-    picture = len(inputs) == 1 and len(shape) == 4
+    image = len(inputs) == 1 and len(shape) == 4
     fixed = [size if isinstance(size, int) else None for size in shape]
-    if not picture or fixed[1] not in (CHANNELS, None) or fixed[0] not in (1, None):
+    if not image or fixed[1] not in (CHANNELS, None) or fixed[0] not in (1, None):
         found = ", ".join(f"{entry.name} {entry.shape}" for entry in inputs)
         raise InputError(
             f"{path}: expected one input of shape (1, 3, height, width), got {found}"

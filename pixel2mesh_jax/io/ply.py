@@ -94,7 +94,7 @@ def _paint(path, comments, vertex, face, index, places, polygon):
         number = np.full(len(places), only)
         if only != textures.NO_TEXTURE:
             return materials.paint_faces(
-                np.ones_like(colors), uv, number, library.pictures
+                np.ones_like(colors), uv, number, library.images
             )
     if (of_faces := _colors(face)) is not None:
         colors = np.repeat(of_faces[polygon][:, None], 3, axis=1)

@@ -23,7 +23,7 @@ def of_stage(path: pathlib.Path, number: int) -> pathlib.Path:
 
 
 def of_preview(path: pathlib.Path) -> pathlib.Path:
-    """The strip of pictures, beside the final mesh."""
+    """The strip of images, beside the final mesh."""
     return path.with_name(f"{path.stem}_preview.png")
 
 
@@ -56,25 +56,25 @@ def check(
     Results of an earlier run are replaced, with a warning.
 
     Raises:
-      InputError: two results have one name, or a file is there beside its picture,
+      InputError: two results have one name, or a file is there beside its image,
         where it may be anybody's.
     """
-    stems = [files.picture.stem for files in found]
+    stems = [files.image.stem for files in found]
     doubled = _doubled(stems, stages)
     if doubled:
         raise InputError(
-            f"{found[0].picture.parent}: several pictures would be written to the same "
+            f"{found[0].image.parent}: several images would be written to the same "
             f"file: {', '.join(doubled)}; rename them"
         )
     there = []
     for files in found:
-        mesh = output / f"{files.picture.stem}.{file_format}"
+        mesh = output / f"{files.image.stem}.{file_format}"
         stage_files = [of_stage(mesh, number) for number in range(1, 4)] * stages
         planned = [mesh, *beside(mesh), *stage_files]
         existing = [path for path in planned if path.exists()]
-        if existing and output.resolve() == files.picture.parent.resolve():
+        if existing and output.resolve() == files.image.parent.resolve():
             raise InputError(
-                f"{existing[0]}: is there already, beside its picture; give another "
+                f"{existing[0]}: is there already, beside its image; give another "
                 "--output, or remove it"
             )
         there += [path.name for path in existing]

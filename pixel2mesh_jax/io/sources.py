@@ -1,4 +1,4 @@
-"""Which files belong together: a picture, its depth, its mask, its camera."""
+"""Which files belong together: an image, its depth, its mask, its camera."""
 
 import collections
 import pathlib
@@ -7,33 +7,33 @@ from typing import NamedTuple
 
 from pixel2mesh_jax.errors import InputError
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-# What stands beside a picture `<name>.*` and belongs to it, in any case (`.PNG`).
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+# What stands beside an image `<name>.*` and belongs to it, in any case (`.PNG`).
 _DEPTH_SUFFIXES = (".png", ".npy", ".exr", ".tif", ".tiff", ".pgm", ".pfm")
 DEPTH_ENDINGS = tuple(f"_depth{suffix}" for suffix in _DEPTH_SUFFIXES)
-MASK_ENDINGS = tuple(f"_mask{suffix}" for suffix in PICTURE_SUFFIXES)
+MASK_ENDINGS = tuple(f"_mask{suffix}" for suffix in IMAGE_SUFFIXES)
 CAMERA_ENDINGS = ("_camera.json", "_camera.yaml", "_camera.yml", "_camera.txt")
-# The camera of all pictures of a folder that have none of their own.
+# The camera of all images of a folder that have none of their own.
 FOLDER_CAMERAS = (
     *("intrinsics.json", "intrinsics.yaml", "intrinsics.yml", "intrinsics.txt"),
     *("camera_intrinsic.json", "camera_info.yaml", "cameras.txt"),
     *("transforms.json", "scene_camera.json", "camera.json"),
 )
-# Pictures of these names are not inputs; the last is what a reconstruction writes.
+# Images of these names are not inputs; the last is what a reconstruction writes.
 COMPANION_STEMS = ("_depth", "_mask", "_preview")
 
 
 class Sources(NamedTuple):
-    """The files of one picture.
+    """The files of one image.
 
     Attributes:
-      picture: the image.
+      image: the image.
       depth: its depth map, or None.
       mask: its object mask, or None.
       camera: file of its intrinsics, see io/cameras.py, or None.
     """
 
-    picture: pathlib.Path
+    image: pathlib.Path
     depth: pathlib.Path | None = None
     mask: pathlib.Path | None = None
     camera: pathlib.Path | None = None
@@ -42,25 +42,25 @@ class Sources(NamedTuple):
 def find_sources(
     source: str | pathlib.Path, depth: str | pathlib.Path | None = None
 ) -> list[Sources]:
-    """Lists the pictures of a file or folder with what belongs to them.
+    """Lists the images of a file or folder with what belongs to them.
 
     Args:
-      source: a picture, or a folder of them (its sub-folders are not searched).
-      depth: depth map of the picture, or a folder that holds `<name>_depth.png`,
+      source: an image, or a folder of them (its sub-folders are not searched).
+      depth: depth map of the image, or a folder that holds `<name>_depth.png`,
         `<name>.png` or the same with another suffix of depth maps. By default what
-        stands beside the picture.
+        stands beside the image.
 
     Returns:
       In the order of the names.
 
     Raises:
-      InputError: no such file, no picture in the folder, two pictures of one name, or
-        one depth map for several pictures.
+      InputError: no such file, no image in the folder, two images of one name, or
+        one depth map for several images.
     """
     source = pathlib.Path(source)
     if not source.exists():
         raise InputError(f"{source}: no such file or folder")
-    pictures = _pictures(source) if source.is_dir() else [source]
+    images = _images(source) if source.is_dir() else [source]
     depth = None if depth is None else pathlib.Path(depth)
     if depth is not None and not depth.exists():
         raise InputError(f"{depth}: no such file or folder of depth maps")
@@ -70,34 +70,34 @@ def find_sources(
             "<name>_depth.png"
         )
     files = _Files()
-    return [files.companions(picture, depth) for picture in pictures]
+    return [files.companions(image, depth) for image in images]
 
 
-def _pictures(folder):
-    pictures = sorted(
+def _images(folder):
+    images = sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in PICTURE_SUFFIXES
+        if path.suffix.lower() in IMAGE_SUFFIXES
         and not path.stem.endswith(COMPANION_STEMS)
         and not path.name.startswith(".")
     )
-    if not pictures:
-        types = ", ".join(PICTURE_SUFFIXES)
-        raise InputError(f"{folder}: no pictures in this folder (types: {types})")
-    names = collections.Counter(path.stem.casefold() for path in pictures)
+    if not images:
+        types = ", ".join(IMAGE_SUFFIXES)
+        raise InputError(f"{folder}: no images in this folder (types: {types})")
+    names = collections.Counter(path.stem.casefold() for path in images)
     doubled = sorted(name for name, count in names.items() if count > 1)
     if doubled:
         raise InputError(
-            f"{folder}: several pictures would be written to the same file: "
+            f"{folder}: several images would be written to the same file: "
             f"{', '.join(doubled)}"
         )
-    return pictures
+    return images
 
 
 def unused_files(
     folder: str | pathlib.Path, found: Sequence[Sources]
 ) -> list[pathlib.Path]:
-    """Files of a folder that belong to none of the pictures; hidden ones are not told.
+    """Files of a folder that belong to none of the images; hidden ones are not told.
 
     What a reconstruction wrote there (`_preview.png`) is not told either.
     """
@@ -132,16 +132,16 @@ class _Files:
                 return exact if exact.is_file() else other
         return None
 
-    def beside(self, picture: pathlib.Path, endings: Iterable[str]):
-        """The first file that is named as the picture with one of these endings."""
-        return self.first(picture.parent, [picture.stem + end for end in endings])
+    def beside(self, image: pathlib.Path, endings: Iterable[str]):
+        """The first file that is named as the image with one of these endings."""
+        return self.first(image.parent, [image.stem + end for end in endings])
 
-    def companions(self, picture: pathlib.Path, depth: pathlib.Path | None) -> Sources:
+    def companions(self, image: pathlib.Path, depth: pathlib.Path | None) -> Sources:
         if depth is None:
-            depth = self.beside(picture, DEPTH_ENDINGS)
+            depth = self.beside(image, DEPTH_ENDINGS)
         elif depth.is_dir():
             endings = (*DEPTH_ENDINGS, *_DEPTH_SUFFIXES)
-            depth = self.beside(depth / picture.name, endings)
-        camera = self.beside(picture, CAMERA_ENDINGS)
-        camera = camera or self.first(picture.parent, FOLDER_CAMERAS)
-        return Sources(picture, depth, self.beside(picture, MASK_ENDINGS), camera)
+            depth = self.beside(depth / image.name, endings)
+        camera = self.beside(image, CAMERA_ENDINGS)
+        camera = camera or self.first(image.parent, FOLDER_CAMERAS)
+        return Sources(image, depth, self.beside(image, MASK_ENDINGS), camera)

@@ -1,4 +1,4 @@
-"""Meshes with a texture as files: GLB with the picture inside, OBJ with MTL and PNG."""
+"""Meshes with a texture as files: GLB with the image inside, OBJ with MTL and PNG."""
 
 import io
 import pathlib
@@ -28,7 +28,7 @@ def check_format(file_format: str) -> None:
 
 
 def beside(path: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
-    """Material and picture of an OBJ file."""
+    """Material and image of an OBJ file."""
     return path.with_suffix(".mtl"), path.with_name(f"{path.stem}_texture.png")
 
 
@@ -60,9 +60,9 @@ def save(
         )
         write_atomically(path, content)
         return
-    material, picture = beside(path)
-    write_atomically(picture, png_bytes(texture))
-    write_atomically(material, _material_text(picture.name).encode())
+    material, image = beside(path)
+    write_atomically(image, png_bytes(texture))
+    write_atomically(material, _material_text(image.name).encode())
     text = _obj_text(vertices, faces, texture, material.name)
     write_atomically(path, text.encode())
 
@@ -90,16 +90,14 @@ def textured(
 
 
 def png_bytes(texture: Texture) -> bytes:
-    """The picture as a PNG file."""
+    """The image as a PNG file."""
     file = io.BytesIO()
-    Image.fromarray(texture.picture).save(file, "PNG")
+    Image.fromarray(texture.image).save(file, "PNG")
     return file.getvalue()
 
 
-def _material_text(picture):
-    return (
-        f"newmtl {MATERIAL}\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture}\n"
-    )
+def _material_text(image):
+    return f"newmtl {MATERIAL}\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {image}\n"
 
 
 def _obj_text(vertices, faces, texture, material):

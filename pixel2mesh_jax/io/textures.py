@@ -30,11 +30,11 @@ class Textures:
     """The textures of one object; those that many parts share are decoded once.
 
     Attributes:
-      pictures: sRGB, top row first; `add` returns their places.
+      images: sRGB, top row first; `add` returns their places.
     """
 
     def __init__(self):
-        self.pictures: list[UInt8[np.ndarray, "_ _ 3"]] = []
+        self.images: list[UInt8[np.ndarray, "_ _ 3"]] = []
         self._numbers, self._texels = {}, 0
 
     def add(
@@ -44,18 +44,18 @@ class Textures:
 
         Args:
           key: equal for equal textures.
-          content: a picture file or what it holds; None if there is none.
+          content: an image file or what it holds; None if there is none.
           name: for the warning.
         """
         if key not in self._numbers:
-            picture = None
+            image = None
             if content is None:
                 logger.warning("texture %s is missing: painted grey", name)
             else:
-                picture = self._decoded(content, name)
-            self._numbers[key] = NO_TEXTURE if picture is None else len(self.pictures)
-            if picture is not None:
-                self.pictures.append(picture)
+                image = self._decoded(content, name)
+            self._numbers[key] = NO_TEXTURE if image is None else len(self.images)
+            if image is not None:
+                self.images.append(image)
         return self._numbers[key]
 
     def _decoded(self, content, name):
@@ -95,7 +95,7 @@ def _formats():
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-# What Pillow raises for damaged pictures.
+# What Pillow raises for damaged images.
 UNDECODABLE = (
     *(OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError),
     *(IndexError, KeyError, TypeError, AttributeError, NotImplementedError),

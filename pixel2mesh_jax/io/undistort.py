@@ -1,11 +1,11 @@
-"""Pictures, masks and depth maps as a lens without distortion would have shown them."""
+"""Images, masks and depth maps as a lens without distortion would have shown them."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped, UInt8
 from scipy import ndimage
 
 
-def picture(
+def image(
     rgba: UInt8[np.ndarray, "H W 4"], places: Float[np.ndarray, "2 H W"]
 ) -> UInt8[np.ndarray, "H W 4"]:
     """Bilinear; transparent pixels do not colour others.
@@ -15,7 +15,7 @@ def picture(
 
     Args:
       rgba: straight colours and coverage.
-      places: row and column of every pixel in the old picture, NaN for none.
+      places: row and column of every pixel in the old image, NaN for none.
     """
     alpha = rgba[..., 3:].astype(np.float32)
     light = rgba[..., :3] * alpha
@@ -43,7 +43,7 @@ def nearest(
 
 
 def holes(places: Float[np.ndarray, "2 H W"]) -> Bool[np.ndarray, "H W"]:
-    """Pixels that the old picture does not show."""
+    """Pixels that the old image does not show."""
     height, width = places.shape[1:]
     rows, columns = np.where(np.isfinite(places), places, -np.inf)
     inside = (rows > -0.5) & (rows < height - 0.5)

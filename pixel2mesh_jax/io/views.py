@@ -15,7 +15,7 @@ from pixel2mesh_jax.structures import Batch, View
 # Resized depth is missing where less than this part of it was valid; as in
 # data_pipelines/streaming/augment.py.
 VALID_PART = 0.5
-# Whether to show the network the whole picture or the object, see `canonicalize`.
+# Whether to show the network the whole image or the object, see `canonicalize`.
 FITS = ("auto", "always", "never")
 
 
@@ -30,7 +30,7 @@ def distance_and_size(view: View) -> tuple[float, float]:
 
 
 def cut(view: View, square: object_crop.Square) -> View:
-    """The part of a view inside a square; transparent beyond the picture."""
+    """The part of a view inside a square; transparent beyond the image."""
     estimated = view.estimated
     return View(
         object_crop.cut(view.rgba, square),
@@ -129,7 +129,7 @@ def batch_of_view(view: View, image_size: int) -> Batch:
     """Resizes a square view to a batch of one, without ground truth.
 
     Equals data_pipelines/streaming/augment.py `resize_view`: triangle filter that
-    widens when the picture shrinks; colours weighted by coverage and put on white,
+    widens when the image shrinks; colours weighted by coverage and put on white,
     depth weighted by validity.
     """
     light, alpha, depth = _resized(view, image_size)

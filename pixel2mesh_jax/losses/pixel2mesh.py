@@ -41,7 +41,7 @@ class Pixel2MeshWeights(NamedTuple):
       move: squared displacement, from the second stage on.
       move_stages: factor of `move` per stage.
       color: vertex colours; 0 for a model without the colour head.
-      image: reconstruction of the picture, see `objectives.py`; 0 without a decoder.
+      image: reconstruction of the image, see `objectives.py`; 0 without a decoder.
       depth: reconstruction of the depth channel; 0 without a decoder.
       image_steps: training steps that include `image` and `depth`, from the first on.
       count_self_loops: means over edges count every vertex as an edge, as the released

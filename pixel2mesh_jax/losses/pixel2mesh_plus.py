@@ -29,7 +29,7 @@ from pixel2mesh_jax.structures import Array, Batch, Mesh, Outputs
 
 # Pixels of the object that look for a projected point.
 NUM_PIXELS = 500
-# Every so many rows and columns of the picture are rendered.
+# Every so many rows and columns of the image are rendered.
 STRIDE = 2
 # Metres added under the root of a distance, for its gradient.
 ROOT_AT = 1e-3

@@ -1,4 +1,4 @@
-"""The reconstruction of the picture, for networks with an image decoder."""
+"""The reconstruction of the image, for networks with an image decoder."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from pixel2mesh_jax.structures import Batch, Outputs
 
 
 def reconstruction(outputs: Outputs, batch: Batch, weights: Any) -> Terms:
-    """Cross entropy plus L1 of the reconstructed picture, and of its depth if any.
+    """Cross entropy plus L1 of the reconstructed image, and of its depth if any.
 
     Empty for a model without a decoder.
 
     Args:
       outputs: of the network.
-      batch: the picture and its depth.
+      batch: the image and its depth.
       weights: with `image` and `depth`.
     """
     disparity = jax.vmap(depth_maps.disparity)

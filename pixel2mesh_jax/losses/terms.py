@@ -176,7 +176,7 @@ def color(
 def reconstruction(
     predicted: Float[Array, " *shape"], true: Float[Array, " *shape"]
 ) -> Float[Array, ""]:
-    """Binary cross entropy, summed, plus the mean absolute difference; of a picture.
+    """Binary cross entropy, summed, plus the mean absolute difference; of an image.
 
     Args:
       predicted: values in [0, 1].

@@ -38,7 +38,7 @@ FAMILIES = {"frustum": (FrustumWeights, without_keys(frustum_terms))}
 # Largest shift of the layers and largest change of their thickness in training, over
 # the extent, where all depth is made worse.
 LAYER_JITTER = 0.03
-# Fields that only evaluation and pictures read.
+# Fields that only evaluation and images read.
 UNUSED_IN_TRAINING = ("points", "normals", "colors")
 
 

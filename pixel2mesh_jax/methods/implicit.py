@@ -72,7 +72,7 @@ def defaults() -> ml_collections.ConfigDict:
         "encoder": "resnet50",
         "encoder_width": 1.0,  # factor on its channel counts
         "image_features": implicit.IMAGE_FEATURES,
-        "normalize_summary": True,  # of the whole picture, over the batch
+        "normalize_summary": True,  # of the whole image, over the batch
         "grid": "colored_density",  # one of models/implicit_grids.py
         "grid_resolution": 32,
         "grid_channels": implicit.GRID_CHANNELS,

@@ -31,7 +31,7 @@ from pixel2mesh_jax.models.pixel2mesh import (
 )
 from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction
 
-SEEN_COLORS = ("network", "picture")
+SEEN_COLORS = ("network", "image")
 DECODERS = ("none", "unet", "unet_relu")
 PLUS = "pixel2mesh_plus"
 WEIGHTS = {"pixel2mesh": Pixel2MeshWeights, PLUS: Pixel2MeshPlusWeights}
@@ -50,9 +50,9 @@ def defaults() -> ml_collections.ConfigDict:
         "origin": (0.0, 0.0, -0.8),
         "pooling": "half_pixel",  # of geometry/pooling.py
         "camera": "sample",  # or "FOCAL,CENTER", pixels, for all samples
-        "decoder": "none",  # reconstructs the picture
+        "decoder": "none",  # reconstructs the image
         "vertex_colors": False,
-        "seen_colors": "network",  # or "picture", of vertices that it shows
+        "seen_colors": "network",  # or "image", of vertices that it shows
         "placement": "template",  # or "view": the template stands where the object is
         "starts_still": False,  # the last layers start at 0
         "sees_view": False,  # where vertices are relative to depth map and outline
@@ -76,23 +76,23 @@ def make(config: ml_collections.ConfigDict) -> Method:
         model=_make_network(config),
         families=_families(config.model),
         phase=_phase,
-        extra=_picture_terms,
+        extra=_image_terms,
     )
-    painted = config.model.seen_colors == "picture"
+    painted = config.model.seen_colors == "image"
     return made._replace(extract=extract_painted) if painted else made
 
 
 def extract_painted(call: Call, batch: Batch) -> list[Reconstruction]:
-    """As `cascade.extract`, the last mesh in the colours of the picture where seen."""
+    """As `cascade.extract`, the last mesh in the colours of the image where seen."""
     found = cascade.extract(call, batch)
     return [_painted(one, batch, row) for row, one in enumerate(found)]
 
 
 def _painted(found, batch, row):
     *stages, (vertices, faces, colors) = found.stages
-    picture = (batch.rgb, batch.mask, batch.intrinsics)
-    picture = (np.asarray(array[row]) for array in picture)
-    colors = vertex_colors.seen_from_picture(colors, vertices, faces, *picture)
+    image = (batch.rgb, batch.mask, batch.intrinsics)
+    image = (np.asarray(array[row]) for array in image)
+    colors = vertex_colors.seen_from_image(colors, vertices, faces, *image)
     return found._replace(stages=(*stages, HostMesh(vertices, faces, colors)))
 
 
@@ -162,9 +162,9 @@ def _check_heads(config):
     model, loss = config.model, config.loss
     check("model.decoder", model.decoder, DECODERS)
     check("model.seen_colors", model.seen_colors, SEEN_COLORS)
-    if model.seen_colors == "picture" and not model.vertex_colors:
+    if model.seen_colors == "image" and not model.vertex_colors:
         raise InputError(
-            "model.seen_colors 'picture' has no effect without model.vertex_colors."
+            "model.seen_colors 'image' has no effect without model.vertex_colors."
         )
     decodes = model.decoder != "none"
     pairs = {
@@ -211,9 +211,9 @@ def parse_camera(text: str) -> tuple[float, float] | None:
 
 
 def _phase(weights, step):
-    """The picture is reconstructed in the first steps only."""
+    """The image is reconstructed in the first steps only."""
     return "image" if step <= getattr(weights, "image_steps", 0) else "mesh"
 
 
-def _picture_terms(outputs, batch, weights, phase):
+def _image_terms(outputs, batch, weights, phase):
     return reconstruction(outputs, batch, weights) if phase == "image" else {}

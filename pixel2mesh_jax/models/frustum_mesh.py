@@ -1,6 +1,6 @@
 """Refinement by graph convolutions that starts from signed distances.
 
-picture -> U-Net over rays -> distances -> cubify -> to 0 [refine] [refine] [refine]
+image -> U-Net over rays -> distances -> cubify -> to 0 [refine] [refine] [refine]
                |                                             |        |        |
                +-> features of the rays ---------------------+--------+--------+
 
@@ -31,7 +31,7 @@ class FrustumMesh(nn.Module):
     """Signed distances of the view volume, and the mesh of their inside, refined.
 
     Attributes:
-      trunk: picture to signed distances.
+      trunk: image to signed distances.
       head: moves the vertices.
       capacity: of the meshes.
       level: cells; inside is where the distances are less.

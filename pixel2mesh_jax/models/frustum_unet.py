@@ -1,4 +1,4 @@
-"""Signed distances in the view volume from one picture, with or without depth.
+"""Signed distances in the view volume from one image, with or without depth.
 
 The rays of the volume are the pixels of a 2D network and its layers are the channels:
 a convolution looks along the rays all at once, and a shortcut at one resolution is a
@@ -105,7 +105,7 @@ class UNet(nn.Module):
 
 
 class FrustumUNet(nn.Module):
-    """Picture -> signed distances, colours of the far side, front and scale.
+    """Image -> signed distances, colours of the far side, front and scale.
 
     Attributes:
       inputs: "rgb" and perhaps "depth".

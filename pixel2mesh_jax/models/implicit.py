@@ -1,6 +1,6 @@
 """An implicit model: signed distance and colour at any point, from features around it.
 
-picture -> ResNet -> 5 taps, each reduced --- at the pixel of the point ---+
+image -> ResNet -> 5 taps, each reduced --- at the pixel of the point ---+
                                                                            |
 grid of points -> 3 scales of convolutions, each reduced --- at the point --+-> decoder
                                                                            |
@@ -8,7 +8,7 @@ point --------------------------------------------- Fourier features ------+
 
 A view is encoded once (`encode`), then any number of points is asked for (`query`).
 Reducing a map and sampling it are both linear, so maps are reduced first: a point needs
-256 numbers of the picture instead of 3,907.
+256 numbers of the image instead of 3,907.
 
 Source: seed 004, *3D Reconstruction from single RGB images*; AlexSheldrick/MFPRN.
 """
@@ -34,7 +34,7 @@ from pixel2mesh_jax.structures import Array, Batch, FieldOutputs
 
 # Channels of the two convolutions at each of the three scales of the grid.
 GRID_CHANNELS = (64, 128, 128)
-# Features of a point after reduction: of the taps of the picture and of the grid.
+# Features of a point after reduction: of the taps of the image and of the grid.
 IMAGE_FEATURES = (8, 16, 32, 64, 133)
 GRID_FEATURES = (24, 36, 64)
 
@@ -47,9 +47,9 @@ class FieldCode(NamedTuple):
 
     Attributes:
       cube: where the field is.
-      intrinsics: of the picture, pixels.
-      maps: the picture, then its taps, fine to coarse; empty without a picture.
-      summary: of the whole picture; the last tap.
+      intrinsics: of the image, pixels.
+      maps: the image, then its taps, fine to coarse; empty without an image.
+      summary: of the whole image; the last tap.
       grids: what the network was given, then its taps; empty without a grid.
     """
 
@@ -61,11 +61,11 @@ class FieldCode(NamedTuple):
 
 
 class ImageCode(nn.Module):
-    """A picture as reduced maps.
+    """An image as reduced maps.
 
     Attributes:
       encoder: image to maps, one that normalises its taps.
-      features: of each tap after reduction, the last one of the whole picture.
+      features: of each tap after reduction, the last one of the whole image.
       axis_name: see `encoders.ResNet`.
       normalize_summary: whether the last tap is normalised over the batch, as
         published. The public code leaves that out for a batch of one, whose results
@@ -81,7 +81,7 @@ class ImageCode(nn.Module):
 
     @nn.compact
     def __call__(self, image: Float[Array, "B H W 3"], train: bool):
-        """Maps with a border, and the vector of the whole picture."""
+        """Maps with a border, and the vector of the whole image."""
         *taps, last = self.encoder(image.astype(self.dtype), train)
         summary = jnp.mean(last, axis=(1, 2), keepdims=True)
         if self.normalize_summary:
@@ -150,12 +150,12 @@ class GridCode(nn.Module):
 
 
 class ImplicitField(nn.Module):
-    """Signed distance and colour of points, from a picture, a grid, or both.
+    """Signed distance and colour of points, from an image, a grid, or both.
 
     Attributes:
       decoder: features of points to distance and colour.
       fourier: features of the position.
-      image_code: of the picture; None leaves it out.
+      image_code: of the image; None leaves it out.
       grid_code: of the grid; None leaves it out.
       given: makes cube and grid of a batch; the grid is None where there is none.
     """
@@ -224,8 +224,8 @@ def features_of_maps(
 ) -> list[Float[Array, "B N _"]]:
     """The colour at pixels, and the features of each tap.
 
-    Taps are sampled with the borders of the picture on the middles of their outer
-    cells, the picture itself with its pixels where they are; 0 outside, before the
+    Taps are sampled with the borders of the image on the middles of their outer
+    cells, the image itself with its pixels where they are; 0 outside, before the
     reduction. Source: AlexSheldrick/MFPRN.
     """
     if not maps:
@@ -240,8 +240,8 @@ def features_of_maps(
         cells = interpolate.align_corners(at, shape, inner)
         return nn.relu(color(features, cells))
 
-    picture, *taps = maps
-    return [jax.vmap(color)(picture, uv), *(jax.vmap(tap)(x, uv) for x in taps)]
+    image, *taps = maps
+    return [jax.vmap(color)(image, uv), *(jax.vmap(tap)(x, uv) for x in taps)]
 
 
 def features_of_grids(

@@ -35,7 +35,7 @@ class Grid(NamedTuple):
     Attributes:
       make: (batch, cells or nodes per side, points of a cloud) -> cube and grid.
       input: what a config has to list among its inputs beside "rgb"; "" for nothing.
-      fields: of `Batch` that it needs beside those of a picture.
+      fields: of `Batch` that it needs beside those of an image.
     """
 
     make: Callable[[Batch, int, int], Given]
@@ -70,7 +70,7 @@ def _true(batch: Batch, resolution: int, count: int) -> Given:
         raise InputError(
             "This model was trained with the true shape as its input, to see what is "
             "possible; it needs a data set with signed distances (--volume N of the "
-            "build) and cannot be used on pictures."
+            "build) and cannot be used on images."
         )
     where = cube.of_view(batch.depth, batch.mask, batch.intrinsics)
     look_up = functools.partial(point_grid.true_distances, resolution=resolution)

@@ -60,7 +60,7 @@ class Pixel2Mesh(nn.Module):
         outline and the depth map, `models/view_features.py`.
       anchor: whether every stage predicts one more number, how far a vertex goes along
         its ray to the surface that the depth map shows, see `view_features.anchored`.
-      decoder: feature maps to a picture and its depth, for the autoencoder variants.
+      decoder: feature maps to an image and its depth, for the autoencoder variants.
       rematerialize: see `graph_layers.block_stack`.
       dtype: of the computation; parameters, positions and losses are float32.
     """
@@ -129,8 +129,8 @@ class Pixel2Mesh(nn.Module):
             painted = jax.nn.sigmoid(predicted[..., 3:6])
             colors = painted if self.vertex_colors else None
             meshes.append(cascade.stage_mesh(vertices, rest, fine, colors))
-        pictures = {} if self.decoder is None else self._decode(maps)
-        return Outputs(meshes=tuple(meshes), **pictures)
+        images = {} if self.decoder is None else self._decode(maps)
+        return Outputs(meshes=tuple(meshes), **images)
 
     def _start(self, template, looked_at):
         """Where coordinates begin, (1, B or 1, 3), and the first vertices."""
@@ -157,8 +157,8 @@ class Pixel2Mesh(nn.Module):
 
     def _decode(self, maps):
         """The fields of `Outputs` that the decoder fills."""
-        picture = self.decoder(maps).astype(jnp.float32)
-        channels = split_channels(picture, self.inputs)
+        image = self.decoder(maps).astype(jnp.float32)
+        channels = split_channels(image, self.inputs)
         fields = {"image": channels.get("rgb")}
         if "depth" in channels:
             fields["depth"] = channels["depth"][..., 0]

@@ -84,7 +84,7 @@ def unwrap(
 
 
 def texels(atlas: Atlas, size: int) -> raycast.Hits:
-    """Which triangle every texel lies on, and where: a picture of the flat charts.
+    """Which triangle every texel lies on, and where: an image of the flat charts.
 
     Returns:
       Hits of (size, size) texels, top row first, as of a camera above the charts.

@@ -1,4 +1,4 @@
-"""Pictures of meshes and depth maps, without a display.
+"""Images of meshes and depth maps, without a display.
 
 A mesh is rendered as clay: smooth normals, a key light from the upper left, a weaker
 one from the right, light from the sky, darker creases, several rays per pixel, white
@@ -25,27 +25,27 @@ LIGHTS = (((-0.45, 0.65, 0.6), 0.56), ((0.75, 0.0, 0.5), 0.22))
 SKY_LIGHT, GROUND_LIGHT = 0.42, 0.24
 # Part of the cosine by which light reaches around the edge of the lit side.
 WRAP = 0.2
-# Darkening of creases: its strength, its radius as a part of the picture, and the depth
+# Darkening of creases: its strength, its radius as a part of the image, and the depth
 # of full darkness as a part of the depth of the object.
 CREASE_STRENGTH, CREASE_RADIUS, CREASE_DEPTH = 0.4, 0.03, 0.25
 # Turntable views assume that the input camera looked down on an upright object from the
 # middle of the R2N2 elevations, in degrees.
 ASSUMED_ELEVATION = sum(camera.R2N2_ELEVATION) / 2
-# Part of a turntable picture that the bounding sphere fills.
+# Part of a turntable image that the bounding sphere fills.
 TURNTABLE_FILL = 0.92
-# Focal length of turntable pictures over their size: a portrait lens.
+# Focal length of turntable images over their size: a portrait lens.
 TURNTABLE_FOCAL_PER_PIXEL = 2.5
 # Perceptually uniform, bright = near.
 DEPTH_COLORMAP = "viridis"
 
 
 class ImageCamera(NamedTuple):
-    """From where a square picture is taken.
+    """From where a square image is taken.
 
     Attributes:
-      transform: rigid, from the camera frame of the input to that of the picture.
-      intrinsics: of the picture, pixels.
-      size: of the picture, pixels per side.
+      transform: rigid, from the camera frame of the input to that of the image.
+      intrinsics: of the image, pixels.
+      size: of the image, pixels per side.
     """
 
     transform: Float[np.ndarray, "4 4"]
@@ -54,7 +54,7 @@ class ImageCamera(NamedTuple):
 
 
 class Fragments(NamedTuple):
-    """What the rays of a supersampled picture see.
+    """What the rays of a supersampled image see.
 
     Attributes:
       covered: rays that see something.
@@ -82,14 +82,14 @@ def input_camera(
 def turntable_camera(
     points: Float[np.ndarray, "N 3"], azimuth: float, elevation: float, size: int
 ) -> ImageCamera:
-    """A camera that looks at the middle of the points, which fill its picture.
+    """A camera that looks at the middle of the points, which fill its image.
 
     Args:
       points: what has to be seen, camera frame of the input.
       azimuth: degrees to the right of the input camera, around the up axis of an object
         that the input camera saw from `ASSUMED_ELEVATION`.
       elevation: degrees above the horizon of that object.
-      size: of the picture, pixels per side.
+      size: of the image, pixels per side.
     """
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     radius = np.linalg.norm(points - middle, axis=1).max()
@@ -111,24 +111,24 @@ def upright(points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
     return turned - (turned.min(axis=0) + turned.max(axis=0)) / 2
 
 
-def mesh_picture(
+def mesh_image(
     vertices: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
     viewpoint: ImageCamera,
     colors: Float[np.ndarray, "V 3"] | None = None,
 ) -> UInt8[np.ndarray, "S S 3"]:
-    """Clay-shaded picture of a mesh; arguments as of `mesh_pictures`."""
-    return mesh_pictures(vertices, faces, [viewpoint], colors)[0]
+    """Clay-shaded image of a mesh; arguments as of `mesh_images`."""
+    return mesh_images(vertices, faces, [viewpoint], colors)[0]
 
 
-def mesh_pictures(
+def mesh_images(
     vertices: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
     viewpoints: Sequence[ImageCamera],
     colors: Float[np.ndarray, "V 3"] | None = None,
     supersample: int = SUPERSAMPLE,
 ) -> list[UInt8[np.ndarray, "S S 3"]]:
-    """Clay-shaded pictures of a mesh.
+    """Clay-shaded images of a mesh.
 
     Args:
       vertices: camera frame of the input, metres.
@@ -142,11 +142,11 @@ def mesh_pictures(
     normals = np.asarray(surface.vertex_normals(vertices, faces), np.float32)
     paint = np.broadcast_to(CLAY, vertices.shape) if colors is None else colors
     values = np.concatenate([normals, np.asarray(paint, np.float32)], axis=1)[faces]
-    return [_picture(scene, values, view, supersample) for view in viewpoints]
+    return [_image(scene, values, view, supersample) for view in viewpoints]
 
 
-def _picture(scene, values, viewpoint, supersample):
-    """A picture of a scene; normals and colours of the corners of its faces."""
+def _image(scene, values, viewpoint, supersample):
+    """An image of a scene; normals and colours of the corners of its faces."""
     shape = (viewpoint.size, viewpoint.size)
     hits = raycast.cast_scene(
         scene, viewpoint.transform, viewpoint.intrinsics, shape, supersample
@@ -159,7 +159,7 @@ def _picture(scene, values, viewpoint, supersample):
     return develop(fragments, viewpoint.size)
 
 
-def depth_picture(
+def depth_image(
     depth: Float[np.ndarray, "H W"], mask: Float[np.ndarray, "H W"] | None = None
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Depth in colours, near = bright, over the range of the object; missing = white.

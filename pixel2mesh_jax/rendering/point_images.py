@@ -1,4 +1,4 @@
-"""Pictures of surfaces that are known only by points: every point is a small disc.
+"""Images of surfaces that are known only by points: every point is a small disc.
 
 Lit as in mesh_images.py, so that a true surface can stand beside a predicted mesh.
 """
@@ -19,13 +19,13 @@ SPLAT_RADIUS = 2.8
 SPLAT_THICKNESS = 0.5
 
 
-def points_picture(
+def points_image(
     points: Float[np.ndarray, "N 3"],
     normals: Float[np.ndarray, "N 3"],
     viewpoint: mesh_images.ImageCamera,
     colors: Float[np.ndarray, "N 3"] | None = None,
 ) -> UInt8[np.ndarray, "S S 3"]:
-    """Picture of a surface known by points, lit as `mesh_images.mesh_picture`.
+    """Image of a surface known by points, lit as `mesh_images.mesh_image`.
 
     Args:
       points: camera frame of the input, metres.

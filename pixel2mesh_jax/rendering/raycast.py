@@ -30,7 +30,7 @@ class Hits(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """A mesh that rays can hit; worth keeping for several pictures of it.
+    """A mesh that rays can hit; worth keeping for several images of it.
 
     Attributes:
       vertices: metres, any frame.
@@ -58,7 +58,7 @@ def cast(
     shape: tuple[int, int],
     supersample: int = 1,
 ) -> Hits:
-    """As `cast_scene`, for one picture of a mesh in the camera frame."""
+    """As `cast_scene`, for one image of a mesh in the camera frame."""
     scene = make_scene(vertices, faces)
     return cast_scene(scene, np.eye(4), intrinsics, shape, supersample)
 

@@ -1,8 +1,8 @@
-"""The texture of a mesh: the picture where the camera sees it, else vertex colours.
+"""The texture of a mesh: the image where the camera sees it, else vertex colours.
 
-Every texel is a point of the surface. It takes its colour from the picture as far as it
+Every texel is a point of the surface. It takes its colour from the image as far as it
 is seen, faces the camera and is away from outlines, where the mesh may be a little off
-and the picture shows something else; over a margin it fades into the colours of the
+and the image shows something else; over a margin it fades into the colours of the
 vertices. Texels beside the charts have the colour of the nearest chart.
 """
 
@@ -18,14 +18,14 @@ from pixel2mesh_jax.rendering import raycast
 from pixel2mesh_jax.rendering.atlas import Atlas
 from pixel2mesh_jax.structures import HostMesh, Texture, View
 
-# Cosine between ray and normal: below the first the picture is not used, above the
+# Cosine between ray and normal: below the first the image is not used, above the
 # second it alone counts (85 and 66 degrees).
 FACING = (0.09, 0.4)
 # Share of the box of a mesh: how far a point may lie behind what a ray meets first and
 # be seen, and by how much depth jumps at an outline.
 SEEN, EDGE = 2e-3, 0.05
-# Pixels over which the picture fades in from an outline, as a share of the longer side
-# of the object in the picture.
+# Pixels over which the image fades in from an outline, as a share of the longer side
+# of the object in the image.
 MARGIN = 0.015
 # Coverage of a pixel that belongs to the object alone.
 OPAQUE = 250
@@ -69,25 +69,25 @@ def paint(
     hits = atlases.texels(atlas, size)
     covered = hits.triangle >= 0
     points = _points(mesh, hits.triangle[covered], hits.barycentric[covered])
-    color, share = picture_colors(mesh, points.position, points.cosine, view)
+    color, share = image_colors(mesh, points.position, points.cosine, view)
     result = np.zeros((size, size, 3))
     result[covered] = points.color + share[:, None] * (color - points.color)
     return np.round(_spread(result, covered) * 255).astype(np.uint8)
 
 
-def picture_colors(
+def image_colors(
     mesh: HostMesh,
     points: Float[np.ndarray, "N 3"],
     cosine: Float[np.ndarray, " N"],
     view: View,
 ) -> tuple[Float[np.ndarray, "N 3"], Float[np.ndarray, " N"]]:
-    """What the picture says about points of a mesh.
+    """What the image says about points of a mesh.
 
     Args:
       mesh: in the camera frame.
       points: on it.
       cosine: between its normals and the rays there, of any sign.
-      view: the picture.
+      view: the image.
 
     Returns:
       sRGB in [0, 1], and how far it is to be believed, in [0, 1].

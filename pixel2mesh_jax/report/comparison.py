@@ -14,7 +14,7 @@ from pixel2mesh_jax.report import gallery, html_page
 
 # Degrees around the object from the input camera, and above its horizon.
 OTHER_SIDE = (60.0, 25.0)
-# Pixels of a column of pictures; several views stand side by side if they fit.
+# Pixels of a column of images; several views stand side by side if they fit.
 COLUMN_WIDTH = 165
 _CSS = """
 header, main, footer { max-width: 1480px; }
@@ -49,7 +49,7 @@ def write_comparison(
     Args:
       path: of the HTML file.
       runs: comparable, see `run_tables.check_comparable`.
-      samples: for every run the same views, in the same order; no views, no pictures.
+      samples: for every run the same views, in the same order; no views, no images.
       command: that made the page, shown as it is.
     """
     means = _of_protocols(run_tables.mean_table, runs)
@@ -129,7 +129,7 @@ def _view(runs, view, protocol):
     same = mesh_images.input_camera(first.intrinsics, size, gallery.TILE)
     turned = mesh_images.turntable_camera(first.true_points, *OTHER_SIDE, gallery.TILE)
     image = np.round(first.rgb * 255).astype(np.uint8)
-    depth = mesh_images.depth_picture(first.depth) if first.depth.any() else None
+    depth = mesh_images.depth_image(first.depth) if first.depth.any() else None
     tiles = [
         _tile("image", image),
         *_seen_from(runs, view, same, "from the input camera"),
@@ -149,19 +149,19 @@ def _seen_from(runs, view, viewpoint, where):
     first = view[0]
     colored = any(sample.mesh.colors is not None for sample in view)
     colors = first.true_colors if colored else None
-    true = point_images.points_picture(
+    true = point_images.points_image(
         first.true_points, first.true_normals, viewpoint, colors
     )
     predicted = [
-        mesh_images.mesh_picture(
+        mesh_images.mesh_image(
             sample.mesh.vertices, sample.mesh.faces, viewpoint, sample.mesh.colors
         )
         for sample in view
     ]
     names = ["truth", *(run.name for run in runs)]
     return [
-        _tile(f"{name}, {where}", picture)
-        for name, picture in zip(names, [true, *predicted], strict=True)
+        _tile(f"{name}, {where}", image)
+        for name, image in zip(names, [true, *predicted], strict=True)
     ]
 
 
@@ -183,10 +183,10 @@ def _head(name, text, best=False):
     return f'<div class="head">{html.escape(name)}{score}</div>'
 
 
-def _tile(caption, picture):
-    if picture is None:
+def _tile(caption, image):
+    if image is None:
         return "<div></div>"
     return (
-        f'<img src="{gallery.picture_url(picture)}" alt="{html.escape(caption)}" '
+        f'<img src="{gallery.image_url(image)}" alt="{html.escape(caption)}" '
         f'title="{html.escape(caption)}" loading="lazy">'
     )

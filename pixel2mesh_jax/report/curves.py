@@ -111,7 +111,7 @@ def _draw_panel(axis, name, steps, values):
 
 
 def _thinned(steps, values):
-    """Means of consecutive points, so that a long run stays a small picture."""
+    """Means of consecutive points, so that a long run stays a small image."""
     parts = min(MAX_POINTS, len(steps))
     return tuple(
         np.array([part.mean() for part in np.array_split(array, parts)])

@@ -1,4 +1,4 @@
-"""The pictures that a report shows of one sample."""
+"""The images that a report shows of one sample."""
 
 import base64
 import io
@@ -11,7 +11,7 @@ from PIL import Image
 from pixel2mesh_jax.rendering import mesh_images, point_images
 from pixel2mesh_jax.structures import HostMesh
 
-# Pixels of a picture; shown at about two thirds of it, crisp on dense screens.
+# Pixels of an image; shown at about two thirds of it, crisp on dense screens.
 TILE = 256
 # Degrees around the object from the input camera, and above its horizon. The stages are
 # shown from the first of these sides.
@@ -51,7 +51,7 @@ class ReportSample(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Pictures that belong side by side: (caption, picture) under one heading."""
+    """Images that belong side by side: (caption, image) under one heading."""
 
     heading: str
     tiles: tuple[tuple[str, UInt8[np.ndarray, "_ _ 3"]], ...]
@@ -65,11 +65,11 @@ def sample_groups(sample: ReportSample) -> list[Group]:
     others = [mesh_images.turntable_camera(seen, *side, TILE) for side in OTHER_SIDES]
     shown = [("image", np.round(sample.rgb * 255).astype(np.uint8))]
     if sample.depth.any():
-        shown.append(("depth", mesh_images.depth_picture(sample.depth)))
+        shown.append(("depth", mesh_images.depth_image(sample.depth)))
     stages = tuple(
         (
             f"{number} · {len(mesh.vertices)} vertices",
-            mesh_images.mesh_picture(mesh.vertices, mesh.faces, others[0]),
+            mesh_images.mesh_image(mesh.vertices, mesh.faces, others[0]),
         )
         for number, mesh in enumerate(sample.stages, start=1)
     )
@@ -84,10 +84,10 @@ def sample_groups(sample: ReportSample) -> list[Group]:
     ]
 
 
-def picture_url(picture: UInt8[np.ndarray, "H W 3"]) -> str:
-    """The picture as a `data:` address."""
+def image_url(image: UInt8[np.ndarray, "H W 3"]) -> str:
+    """The image as a `data:` address."""
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "WEBP", quality=WEBP_QUALITY, method=6)
+    Image.fromarray(image).save(file, "WEBP", quality=WEBP_QUALITY, method=6)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
 
 
@@ -95,8 +95,8 @@ def _compared(sample, viewpoint):
     """Predicted and true surface from one viewpoint."""
     true_colors = None if sample.mesh.colors is None else sample.true_colors
     vertices, faces, colors = sample.mesh
-    predicted = mesh_images.mesh_picture(vertices, faces, viewpoint, colors)
-    true = point_images.points_picture(
+    predicted = mesh_images.mesh_image(vertices, faces, viewpoint, colors)
+    true = point_images.points_image(
         sample.true_points, sample.true_normals, viewpoint, true_colors
     )
     return (("predicted", predicted), ("true", true))

@@ -28,13 +28,13 @@ def page(
       mesh: in a camera frame with y up.
       facts: shown as a list.
     """
-    pictures = [("image", np.round(rgb * 255).astype(np.uint8))]
+    images = [("image", np.round(rgb * 255).astype(np.uint8))]
     if depth.any():
-        pictures.append(("depth", mesh_images.depth_picture(depth)))
+        images.append(("depth", mesh_images.depth_image(depth)))
     tiles = "".join(
-        f'<figure><img src="{gallery.picture_url(picture)}" alt="{caption}">'
+        f'<figure><img src="{gallery.image_url(image)}" alt="{caption}">'
         f"<figcaption>{caption}</figcaption></figure>"
-        for caption, picture in pictures
+        for caption, image in images
     )
     rows = "".join(
         f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>"

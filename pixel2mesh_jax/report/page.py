@@ -1,6 +1,6 @@
-"""One self-contained HTML page about a run: pictures, curves, numbers.
+"""One self-contained HTML page about a run: images, curves, numbers.
 
-Everything is in the file: no scripts or pictures from elsewhere, so it can be mailed.
+Everything is in the file: no scripts or images from elsewhere, so it can be mailed.
 """
 
 import html
@@ -111,10 +111,10 @@ def _sample(sample):
 
 def _group(group):
     tiles = "".join(
-        f'<figure><img src="{gallery.picture_url(picture)}" '
+        f'<figure><img src="{gallery.image_url(image)}" '
         f'alt="{html.escape(caption)}" loading="lazy">'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-        for caption, picture in group.tiles
+        for caption, image in group.tiles
     )
     heading = html.escape(group.heading)
     return f'<div><h4>{heading}</h4><div class="tiles">{tiles}</div></div>'

@@ -1,4 +1,4 @@
-"""A mesh that turns, as an animated picture."""
+"""A mesh that turns, as an animated image."""
 
 import io
 
@@ -8,7 +8,7 @@ from PIL import Image
 from pixel2mesh_jax.rendering import mesh_images
 from pixel2mesh_jax.structures import HostMesh
 
-# Pixels per side, pictures per turn, milliseconds for each, degrees above the horizon.
+# Pixels per side, images per turn, milliseconds for each, degrees above the horizon.
 SIZE = 256
 FRAMES = 24
 DURATION = 100
@@ -25,8 +25,8 @@ def gif_bytes(mesh: HostMesh) -> bytes:
         mesh_images.turntable_camera(mesh.vertices, azimuth, ELEVATION, SIZE)
         for azimuth in np.linspace(0, 360, FRAMES, endpoint=False)
     ]
-    pictures = mesh_images.mesh_pictures(*mesh[:2], views, mesh.colors)
-    first, *others = (Image.fromarray(picture) for picture in pictures)
+    images = mesh_images.mesh_images(*mesh[:2], views, mesh.colors)
+    first, *others = (Image.fromarray(image) for image in images)
     file = io.BytesIO()
     first.save(
         file, "GIF", save_all=True, append_images=others, duration=DURATION, loop=0

@@ -10,7 +10,7 @@ from pixel2mesh_jax.geometry import surface
 from pixel2mesh_jax.rendering import mesh_images
 from pixel2mesh_jax.structures import HostMesh
 
-# Material of the 3D view, sRGB bytes: brighter than the clay of the pictures, because
+# Material of the 3D view, sRGB bytes: brighter than the clay of the images, because
 # the viewer has little light.
 CLAY = (240, 236, 228)
 

@@ -51,7 +51,7 @@ class Data(NamedTuple):
     num_validate: int
 
 
-# Makes a picture (H, W, 3) uint8 of the first example of a batch.
+# Makes an image (H, W, 3) uint8 of the first example of a batch.
 Draw = Callable[[Batch, Reconstruction], np.ndarray]
 Extract = Callable[[Batch], list[Reconstruction]]
 
@@ -70,7 +70,7 @@ def train(
       config: see `configs/common.py`.
       workdir: receives config.json, checkpoints, metrics.jsonl and TensorBoard files.
       data: the examples.
-      draw: makes a picture of the first validation example.
+      draw: makes an image of the first validation example.
       console: where the progress bar goes.
 
     Raises:
@@ -183,7 +183,7 @@ def validate(
 
     def watch(batch: Batch, found: list[Reconstruction]) -> None:
         if draw is not None:
-            record.write_picture(step, "prediction", draw(batch, found[0]))
+            record.write_image(step, "prediction", draw(batch, found[0]))
 
     metrics = evaluate.evaluate(
         extract,

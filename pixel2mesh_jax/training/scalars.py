@@ -47,9 +47,9 @@ class Scalars:
         for name, value in scalars.items():
             self._board.add_scalar(name, value, step)
 
-    def write_picture(self, step: int, name: str, picture: np.ndarray) -> None:
-        """Shows an (H, W, 3) uint8 picture in TensorBoard."""
-        self._board.add_image(name, picture, step, dataformats="HWC")
+    def write_image(self, step: int, name: str, image: np.ndarray) -> None:
+        """Shows an (H, W, 3) uint8 image in TensorBoard."""
+        self._board.add_image(name, image, step, dataformats="HWC")
 
 
 class Unwritten(Scalars):
@@ -64,7 +64,7 @@ class Unwritten(Scalars):
     def write(self, step: int, scalars: dict[str, float]) -> None:
         """Writes nothing."""
 
-    def write_picture(self, step: int, name: str, picture: np.ndarray) -> None:
+    def write_image(self, step: int, name: str, image: np.ndarray) -> None:
         """Shows nothing."""
 
 

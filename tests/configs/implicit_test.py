@@ -64,11 +64,11 @@ def test_the_ladder_builds(variant):
     assert count(params) < 0.15 * PARAMETERS
 
 
-@pytest.mark.parametrize("variant", ["cloud", "sparse_cloud,no_picture", "no_picture"])
-def test_points_and_grids_without_a_picture_build(variant):
+@pytest.mark.parametrize("variant", ["cloud", "sparse_cloud,no_image", "no_image"])
+def test_points_and_grids_without_a_image_build(variant):
     config = experiment.get_config(f"{variant},tiny")
     _, variables = shapes(config)
-    assert ("image_code" in variables["params"]) == ("no_picture" not in variant)
+    assert ("image_code" in variables["params"]) == ("no_image" not in variant)
     fields = methods.make(config).fields
     points = {"cloud": 3000, "sparse_cloud": 300}.get(variant.split(",")[0])
     assert ("points" in fields) == (points is not None)

@@ -66,9 +66,9 @@ def test_options_of_plus_change_no_parameter_of_the_released_network():
     assert told["encoder"] == released["encoder"]
 
 
-def test_colors_of_the_picture_need_the_head():
+def test_colors_of_the_image_need_the_head():
     config = common.tiny(common.pixel2mesh(("rgb",)))
-    config.model.seen_colors = "picture"
+    config.model.seen_colors = "image"
     with pytest.raises(InputError, match="no effect without model"):
         methods.make(config)
 

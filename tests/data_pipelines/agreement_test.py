@@ -1,4 +1,4 @@
-"""Picture, depth, mask, points and camera of a record say the same about real models.
+"""Image, depth, mask, points and camera of a record say the same about real models.
 
 Only what a record holds is used: the depth map, taken back into space by the camera of
 the record, has to lie on the surface points, and these have to project into the mask.
@@ -42,7 +42,7 @@ def check(example):
 
 
 def points_in_mask(view, points):
-    """Share of the points; at the nearest distances, corners leave the picture."""
+    """Share of the points; at the nearest distances, corners leave the image."""
     column, row = np.rint(camera.project(points, view.intrinsics)).astype(int).T
     size = len(view.rgba)
     inside = (0 <= column) & (column < size) & (0 <= row) & (row < size)
@@ -88,7 +88,7 @@ def test_50_views_of_shapenet_models(data_dir):
 @pytest.mark.data
 @pytest.mark.slow
 def test_50_renderings_of_shapenet_models(data_dir, tmp_path):
-    """Pictures made elsewhere, in the layout of 3D-R2N2; the models are those of v2."""
+    """Images made elsewhere, in the layout of 3D-R2N2; the models are those of v2."""
     tree = data_dir / "shapenet_sample" / "ShapeNetCore.v2"
     options = Options(views=10, num_points=DENSE, renderings=str(tmp_path))
     for item in shapenet_r2n2.find_items(tree, options._replace(renderings=""))[0]:

@@ -18,7 +18,7 @@ def record(object_id="chair/a.glb", metres=0.8):
     }
 
 
-def test_a_view_becomes_picture_depth_and_camera(tmp_path):
+def test_a_view_becomes_image_depth_and_camera(tmp_path):
     export.write_view(tmp_path, "a", record())
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"a.png", "a_depth.png", "a_camera.json"}

@@ -348,7 +348,7 @@ def test_shares_of_an_evaluation_are_the_whole(tiny_dir):
 
 
 def real(batch):
-    """Pictures of the examples that are not there to fill up the batch."""
+    """Images of the examples that are not there to fill up the batch."""
     return batch.rgb[batch.weight > 0]
 
 
@@ -401,19 +401,17 @@ def test_jitter_leaves_mask_depth_and_background(tiny_dir):
     assert_equal(plain._replace(rgb=jittered.rgb), jittered)
 
 
-def test_resized_picture_agrees_with_pillow(tiny_dir):
-    """Reconstruction reads photographs with Pillow: both must see the same picture."""
+def test_resized_image_agrees_with_pillow(tiny_dir):
+    """Reconstruction reads photographs with Pillow: both must see the same image."""
     for image_size in (24, 64):
         (batch, *_) = evaluate(tiny_dir, image_size=image_size)
         (_, view), *_ = input_pipeline.example_ids("tiny_shapes", tiny_dir, split="val")
         rgba = make_record("val", view, (NUM_POINTS,))["rgba"]
         on_white = np.where(rgba[..., 3:] > 0, rgba[..., :3], 255).astype(np.uint8)
-        picture = PIL.Image.fromarray(on_white).resize(
+        image = PIL.Image.fromarray(on_white).resize(
             (image_size, image_size), PIL.Image.Resampling.BILINEAR
         )
-        np.testing.assert_allclose(
-            batch.rgb[0], np.asarray(picture) / 255, atol=2 / 255
-        )
+        np.testing.assert_allclose(batch.rgb[0], np.asarray(image) / 255, atol=2 / 255)
 
 
 def test_depth_is_not_mixed_with_the_background():

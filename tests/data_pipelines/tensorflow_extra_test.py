@@ -37,8 +37,8 @@ def test_what_needs_it_says_how_to_install_it(arguments, repository):
 
 
 def test_reconstruction_does_without(repository, tmp_path):
-    picture = repository / "examples" / "taxi.png"
-    arguments = ("reconstruct", picture, "--output", tmp_path, "--preview=none")
+    image = repository / "examples" / "taxi.png"
+    arguments = ("reconstruct", image, "--output", tmp_path, "--preview=none")
     done = run(repository, "pixel2mesh_jax.cli", *arguments)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "taxi.obj").is_file()

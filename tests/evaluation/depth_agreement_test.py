@@ -90,7 +90,7 @@ def batch_of(captures, weight):
 
 
 def predict_ball(batch):
-    """A ball at the right place, whatever the picture shows."""
+    """A ball at the right place, whatever the image shows."""
     return [Reconstruction((HostMesh(ball(), FACES),)) for _ in batch.weight]
 
 

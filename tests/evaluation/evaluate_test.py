@@ -22,7 +22,7 @@ PERFECT = {"chamfer": 0, "f_score_1e-4": 1, "f_score_2e-4": 1}
 
 
 def batch_of(points, category, weight):
-    """A batch whose pictures hold nothing: the fake models look at the points."""
+    """A batch whose images hold nothing: the fake models look at the points."""
     size = len(points)
     return Batch(
         rgb=np.zeros((size, 2, 2, 3), np.float32),

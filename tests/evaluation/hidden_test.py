@@ -21,7 +21,7 @@ def test_the_far_side_of_a_sphere_is_hidden():
     assert found[cosine < -0.1].all()
 
 
-def test_what_lies_outside_of_the_picture_is_hidden():
+def test_what_lies_outside_of_the_image_is_hidden():
     view = see(SOLIDS["sphere"])
     aside = np.array([[5.0, 0.0, -0.8], [0.0, -5.0, -0.8]])
     assert hidden.is_hidden(aside, view.depth, view.intrinsics).all()

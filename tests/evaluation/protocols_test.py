@@ -170,7 +170,7 @@ def test_pixel2mesh_protocol_matches_the_evaluator_of_noahcao(data_dir):
     np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
-def test_visible_is_the_depth_of_the_mesh_against_that_of_the_picture():
+def test_visible_is_the_depth_of_the_mesh_against_that_of_the_image():
     """A box seen from the front, and the same 3 mm farther away."""
     intrinsics = camera.r2n2_intrinsics(24)
     box = trimesh.creation.box((0.3, 0.3, 0.2))

@@ -56,7 +56,7 @@ def test_the_unit_does_not_matter(view):
     assert same.mean() > 0.98  # rounding moves a few pixels over a threshold
 
 
-def test_pictures_without_depth_stay_without(view):
+def test_images_without_depth_stay_without(view):
     empty = view._replace(depth=np.zeros_like(view.depth))
     assert not draws(empty, 1.0).any()
     nothing = empty._replace(mask=np.zeros_like(view.mask))

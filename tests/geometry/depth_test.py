@@ -11,7 +11,7 @@ from pixel2mesh_jax.geometry import depth, templates
 DEPTH = np.random.default_rng(0).uniform(0.6, 1.1, (5, 7)).astype(np.float32)
 MASK = np.zeros((5, 7), np.float32)
 MASK[1:4, 2:6] = 1
-DEPTH[2, 3] = 0  # a hole in the sensor's picture of the object
+DEPTH[2, 3] = 0  # a hole in the sensor's image of the object
 VALID = (MASK > 0) & (DEPTH > 0)
 
 
@@ -51,7 +51,7 @@ def test_a_flat_object_has_disparity_1():
 
 @pytest.mark.parametrize("encoding", sorted(depth.ENCODINGS))
 @pytest.mark.parametrize("missing", ["depth", "mask"])
-def test_a_picture_without_depth_or_object_is_zero(encoding, missing):
+def test_a_image_without_depth_or_object_is_zero(encoding, missing):
     inputs = {"depth": DEPTH, "mask": MASK, missing: np.zeros_like(DEPTH)}
     np.testing.assert_array_equal(depth.ENCODINGS[encoding](**inputs), 0)
 
@@ -126,7 +126,7 @@ def test_gradient_of_relative_depth(x64):
     )
 
 
-def test_a_picture_without_depth_has_no_infinities_on_the_way():
+def test_a_image_without_depth_has_no_infinities_on_the_way():
     """What `jax_debug_nans` would stop at, in the value and in the gradient."""
     empty = jnp.zeros((4, 4))
     with jax.debug_nans(True), jax.debug_infs(True):

@@ -1,4 +1,4 @@
-"""Colours of vertices: those of the picture where it shows them."""
+"""Colours of vertices: those of the image where it shows them."""
 
 import numpy as np
 
@@ -58,13 +58,13 @@ def test_white_around_the_object_does_not_bleed_in():
     assert colors.sum(axis=1).max() < max(LEFT.sum(), RIGHT.sum()) + 0.05
 
 
-def test_what_a_mesh_shows_is_painted_by_the_picture_and_the_rest_is_not():
+def test_what_a_mesh_shows_is_painted_by_the_image_and_the_rest_is_not():
     view = see(SOLIDS["sphere"])
     ball = templates.icosphere(3, 1, 0.2, tuple(CENTER))
     rgb = np.where(view.mask[..., None] > 0, LEFT, 1.0).astype(np.float32)
     guessed = np.tile(np.float32(RIGHT), (len(ball.vertices), 1))
     faces = np.asarray(ball.levels[0].faces)
-    colors = vertex_colors.seen_from_picture(
+    colors = vertex_colors.seen_from_image(
         guessed, ball.vertices, faces, rgb, view.mask, view.intrinsics
     )
     towards = (ball.vertices - CENTER) @ -CENTER

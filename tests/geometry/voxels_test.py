@@ -24,7 +24,7 @@ def test_there_and_back(resolution):
     np.testing.assert_allclose(again, index, atol=1e-6)
 
 
-def test_corners_are_the_corners_of_the_picture_at_the_ends_of_the_depth_range():
+def test_corners_are_the_corners_of_the_image_at_the_ends_of_the_depth_range():
     index = np.array([[0.0, 0, 0], [47, 47, 47]])
     points = voxels.camera_from_voxel(index, INTRINSICS, SHAPE, 48)
     np.testing.assert_allclose(-points[:, 2], voxels.DEPTH_RANGE)

@@ -30,7 +30,7 @@ def save_run(folder, variant):
 
 @pytest.fixture(scope="module")
 def of_cloud(tmp_path_factory):
-    return save_run(tmp_path_factory.mktemp("run"), "sparse_cloud,no_picture")
+    return save_run(tmp_path_factory.mktemp("run"), "sparse_cloud,no_image")
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ def test_a_setting_of_the_run_may_be_given_anew(call, tmp_path):
     assert len(fine.faces) > 2 * len(coarse.faces)
 
 
-def test_a_picture_is_no_cloud(call, tmp_path):
-    picture = tmp_path / "photo.png"
-    Image.new("RGBA", (8, 8)).save(picture)
+def test_a_image_is_no_cloud(call, tmp_path):
+    image = tmp_path / "photo.png"
+    Image.new("RGBA", (8, 8)).save(image)
     with pytest.raises(InputError, match="completes point clouds"):
-        call(picture, tmp_path / "out")
+        call(image, tmp_path / "out")

@@ -72,11 +72,11 @@ def test_the_network_gets_all_points_with_their_colours_in_random_order(
     np.testing.assert_allclose(order(found), order(expected), atol=1e-5)
 
 
-def test_a_picture_beside_the_cloud_is_seen(tmp_path, points):
+def test_a_image_beside_the_cloud_is_seen(tmp_path, points):
     path = write_cloud(tmp_path / "a.ply", points)
-    picture = np.zeros((32, 32, 4), np.uint8)
-    picture[8:24, 8:24] = [255, 0, 0, 255]
-    Image.fromarray(picture).save(tmp_path / "a.png")
+    image = np.zeros((32, 32, 4), np.uint8)
+    image[8:24, 8:24] = [255, 0, 0, 255]
+    Image.fromarray(image).save(tmp_path / "a.png")
     camera = {"fx": 40, "fy": 40, "cx": 15.5, "cy": 15.5, "width": 32, "height": 32}
     (tmp_path / "a_camera.json").write_text(json.dumps(camera))
     extract = Boxes()
@@ -97,9 +97,9 @@ def test_all_clouds_of_a_folder(tmp_path, points):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"inputs": ("rgb", "depth")}, "sees pictures, not points"),
+        ({"inputs": ("rgb", "depth")}, "sees images, not points"),
         ({"needs_colors": True}, "have no colours"),
-        ({"inputs": ("rgb", "points")}, "needs a picture beside the cloud"),
+        ({"inputs": ("rgb", "points")}, "needs an image beside the cloud"),
     ],
 )
 def test_what_is_missing_is_said(tmp_path, points, changes, message):

@@ -29,8 +29,8 @@ def prediction(extents=(0.5, 0.2, 0.3), elevation=30.0):
 
 def capture(surroundings=None, lens=None, orientation=1):
     lens = camera.r2n2_intrinsics(48) if lens is None else lens
-    picture = np.zeros((48, 48, 4), np.uint8)
-    view = View(picture, np.zeros((48, 48), np.float32), lens)
+    image = np.zeros((48, 48, 4), np.uint8)
+    view = View(image, np.zeros((48, 48), np.float32), lens)
     return Capture(view, 1e-3, False, orientation, surroundings)
 
 
@@ -59,8 +59,8 @@ def test_the_ground_is_believed_before_the_box():
     assert found.frame == "object, upright on the plane that it stands on; metres"
 
 
-def test_a_turned_picture_has_its_up_turned():
-    """EXIF 3: the stored picture, whose camera the mesh is in, is upside down."""
+def test_a_turned_image_has_its_up_turned():
+    """EXIF 3: the stored image, whose camera the mesh is in, is upside down."""
     depth, lens, _ = ground(30.0)
     plate = prediction((0.4, 0.5, 0.02))
     upside_down = plate._replace(

@@ -17,8 +17,8 @@ from pixel2mesh_jax.inference import reconstruct
 from pixel2mesh_jax.inference.finish import Finish
 from pixel2mesh_jax.inference.predict import (
     CANONICAL_FRAME,
+    IMAGE_FRAME,
     METRIC_FRAME,
-    PICTURE_FRAME,
 )
 from pixel2mesh_jax.methods import cascade
 from pixel2mesh_jax.rendering import raycast
@@ -45,7 +45,7 @@ def predict(batch, colors=None, inside_out=False):
     return Outputs(tuple(meshes))
 
 
-def save_picture(path, size=48, box=(14, 10, 34, 38)):
+def save_image(path, size=48, box=(14, 10, 34, 38)):
     left, top, right, bottom = box
     rgba = np.zeros((size, size, 4), np.uint8)
     rgba[top:bottom, left:right] = (200, 80, 40, 255)
@@ -74,12 +74,12 @@ def run(source, output, function=predict, **options):
 
 
 @pytest.mark.parametrize("file_format", reconstruct.FORMATS)
-def test_one_picture(tmp_path, file_format):
-    picture = save_picture(tmp_path / "chair.png")
-    [result] = run(picture, tmp_path / "out", file_format=file_format)
+def test_one_image(tmp_path, file_format):
+    image = save_image(tmp_path / "chair.png")
+    [result] = run(image, tmp_path / "out", file_format=file_format)
     assert result.meshes == (tmp_path / "out" / f"chair.{file_format}",)
     assert result.watertight
-    assert result.frame == PICTURE_FRAME
+    assert result.frame == IMAGE_FRAME
     mesh = trimesh.load_mesh(result.meshes[0], process=False)
     if file_format == "stl":  # triangles alone
         mesh.merge_vertices()
@@ -91,11 +91,11 @@ def test_one_picture(tmp_path, file_format):
 
 
 def test_fewer_triangles_in_the_frame_of_opencv(tmp_path):
-    picture = save_picture(tmp_path / "chair.png")
+    image = save_image(tmp_path / "chair.png")
     paint = functools.partial(predict, colors=(0.0, 0.5, 1.0))
-    [whole] = run(picture, tmp_path / "whole", paint, file_format="ply")
+    [whole] = run(image, tmp_path / "whole", paint, file_format="ply")
     wanted = Finish("opencv", faces=500)
-    [result] = run(picture, tmp_path / "out", paint, file_format="ply", wanted=wanted)
+    [result] = run(image, tmp_path / "out", paint, file_format="ply", wanted=wanted)
     old, new = (
         trimesh.load_mesh(found.meshes[0], process=False) for found in (whole, result)
     )
@@ -107,13 +107,13 @@ def test_fewer_triangles_in_the_frame_of_opencv(tmp_path):
     )
     assert_allclose(new.visual.vertex_colors[:, :3], [(0, 128, 255)] * 252, atol=1)
     with pytest.raises(InputError, match="unknown frame 'blender'"):
-        run(picture, tmp_path / "bad", wanted=Finish("blender"))
+        run(image, tmp_path / "bad", wanted=Finish("blender"))
 
 
-def test_a_turntable_is_an_animated_picture(tmp_path, monkeypatch):
+def test_a_turntable_is_an_animated_image(tmp_path, monkeypatch):
     monkeypatch.setattr(turntable, "SIZE", 32)
-    picture = save_picture(tmp_path / "chair.png")
-    [result] = run(picture, tmp_path / "out", previews="gif")
+    image = save_image(tmp_path / "chair.png")
+    [result] = run(image, tmp_path / "out", previews="gif")
     assert result.preview == tmp_path / "out" / "chair.gif"
     with Image.open(result.preview) as animation:
         assert animation.n_frames == turntable.FRAMES
@@ -121,9 +121,9 @@ def test_a_turntable_is_an_animated_picture(tmp_path, monkeypatch):
 
 
 def test_what_is_known_of_a_mesh_is_beside_it(tmp_path):
-    picture = save_picture(tmp_path / "chair.png")
+    image = save_image(tmp_path / "chair.png")
     save_depth(tmp_path / "chair_depth.png")
-    [result] = run(picture, tmp_path / "out", inputs=("rgb", "depth"), model="mine")
+    [result] = run(image, tmp_path / "out", inputs=("rgb", "depth"), model="mine")
     facts = json.loads(result.summary.read_text())
     assert result.summary.name == "chair.json"
     assert facts["frame"] == METRIC_FRAME
@@ -141,10 +141,10 @@ def test_what_is_known_of_a_mesh_is_beside_it(tmp_path):
 
 
 def test_a_page_or_nothing_in_place_of_the_strip(tmp_path):
-    picture = save_picture(tmp_path / "a<b>.png")
-    [result] = run(picture, tmp_path / "out", previews="none")
+    image = save_image(tmp_path / "a<b>.png")
+    [result] = run(image, tmp_path / "out", previews="none")
     assert result.preview is None
-    [result] = run(picture, tmp_path / "out", previews="html")
+    [result] = run(image, tmp_path / "out", previews="html")
     text = result.preview.read_text()
     assert result.preview.name == "a<b>.html"
     assert "<h1>a&lt;b&gt;.png</h1>" in text
@@ -153,9 +153,9 @@ def test_a_page_or_nothing_in_place_of_the_strip(tmp_path):
 
 
 def test_stages_and_colors(tmp_path):
-    picture = save_picture(tmp_path / "chair.png")
+    image = save_image(tmp_path / "chair.png")
     [result] = run(
-        picture,
+        image,
         tmp_path / "out",
         lambda batch: predict(batch, colors=(0.0, 0.5, 1.0)),
         stages=True,
@@ -169,17 +169,17 @@ def test_stages_and_colors(tmp_path):
 
 
 def test_meshes_are_turned_outward(tmp_path):
-    picture = save_picture(tmp_path / "chair.png")
+    image = save_image(tmp_path / "chair.png")
     [result] = run(
-        picture, tmp_path / "out", lambda batch: predict(batch, inside_out=True)
+        image, tmp_path / "out", lambda batch: predict(batch, inside_out=True)
     )
     assert result.volume > 0
 
 
 def test_a_typical_view_is_shown_as_it_is(tmp_path):
     seen = []
-    picture = save_picture(tmp_path / "chair.png", SIZE, (8, 6, 22, 26))
-    run(picture, tmp_path / "out", lambda batch: seen.append(batch) or predict(batch))
+    image = save_image(tmp_path / "chair.png", SIZE, (8, 6, 22, 26))
+    run(image, tmp_path / "out", lambda batch: seen.append(batch) or predict(batch))
     assert_allclose(seen[0].mask[0, 6:26, 8:22], 1)
     assert seen[0].mask.sum() == 14 * 20
     assert_allclose(seen[0].intrinsics[0], camera.r2n2_intrinsics(SIZE))
@@ -188,9 +188,9 @@ def test_a_typical_view_is_shown_as_it_is(tmp_path):
 @pytest.mark.parametrize(("fit", "fitted"), [("auto", True), ("never", False)])
 def test_a_small_object_is_cut_out(tmp_path, fit, fitted):
     seen = []
-    picture = save_picture(tmp_path / "chair.png", 200, (150, 20, 170, 40))
+    image = save_image(tmp_path / "chair.png", 200, (150, 20, 170, 40))
     [result] = run(
-        picture,
+        image,
         tmp_path / "out",
         lambda batch: seen.append(batch) or predict(batch),
         fit=fit,
@@ -198,17 +198,17 @@ def test_a_small_object_is_cut_out(tmp_path, fit, fitted):
     fill = np.sqrt(seen[0].mask.mean())
     expected = object_crop.TARGET_FILL if fitted else 0.1
     assert fill == pytest.approx(expected, rel=0.05)
-    frame = CANONICAL_FRAME if fitted else PICTURE_FRAME
+    frame = CANONICAL_FRAME if fitted else IMAGE_FRAME
     assert result.frame == frame
 
 
 def test_with_depth_and_camera_the_mesh_is_in_metres(tmp_path):
     """An object 2 m away through a long lens: the template lands around it."""
     seen = []
-    picture = save_picture(tmp_path / "chair.png", 100, (60, 30, 80, 50))
+    image = save_image(tmp_path / "chair.png", 100, (60, 30, 80, 50))
     save_depth(tmp_path / "chair_depth.png", 2.0, 100)
     [result] = run(
-        picture,
+        image,
         tmp_path / "out",
         lambda batch: seen.append(batch) or predict(batch),
         inputs=("rgb", "depth"),
@@ -229,7 +229,7 @@ def test_with_depth_and_camera_the_mesh_is_in_metres(tmp_path):
 
 
 def visible_depth(result, focal, size):
-    """Median depth of the written mesh, as the camera of the picture sees it."""
+    """Median depth of the written mesh, as the camera of the image sees it."""
     mesh = trimesh.load_mesh(result.meshes[0], process=False)
     lens = camera.pinhole(focal, (size - 1) / 2, (size - 1) / 2)
     hits = raycast.cast(mesh.vertices, np.asarray(mesh.faces), lens, (size, size))
@@ -240,10 +240,10 @@ def visible_depth(result, focal, size):
 @pytest.mark.parametrize("metres", [0.39, 0.42, 1.08, 3.0])
 def test_metric_depth_makes_a_metric_result(tmp_path, fit, metres):
     """Whether the view is cut out or stays, the mesh is where the depth is."""
-    picture = save_picture(tmp_path / "a.png", 64, (16, 16, 48, 48))
+    image = save_image(tmp_path / "a.png", 64, (16, 16, 48, 48))
     save_depth(tmp_path / "a_depth.png", metres, 64)
     lens = f"70,70,{31.5},{31.5}"
-    [result] = run(picture, tmp_path / "out", fit=fit, intrinsics=lens, stages=True)
+    [result] = run(image, tmp_path / "out", fit=fit, intrinsics=lens, stages=True)
     assert result.frame == METRIC_FRAME
     assert visible_depth(result, 70, 64) == pytest.approx(metres, rel=0.15)
     sizes = [trimesh.load_mesh(path, process=False).scale for path in result.meshes]
@@ -251,24 +251,24 @@ def test_metric_depth_makes_a_metric_result(tmp_path, fit, metres):
 
 
 def test_the_same_view_at_two_distances_is_the_same_mesh_scaled(tmp_path):
-    picture = save_picture(tmp_path / "a.png", 64, (16, 16, 48, 48))
+    image = save_image(tmp_path / "a.png", 64, (16, 16, 48, 48))
     found = []
     for metres in (0.5, 2.0):
         save_depth(tmp_path / "a_depth.png", metres, 64)
-        [result] = run(picture, tmp_path / f"out{metres}", intrinsics="70,70,31.5,31.5")
+        [result] = run(image, tmp_path / f"out{metres}", intrinsics="70,70,31.5,31.5")
         found.append(trimesh.load_mesh(result.meshes[0], process=False).vertices)
     assert_allclose(found[0] * 4, found[1], atol=1e-4)
 
 
-def test_a_turned_picture_gives_a_mesh_in_the_frame_of_its_depth(tmp_path):
+def test_a_turned_image_gives_a_mesh_in_the_frame_of_its_depth(tmp_path):
     """EXIF turns what the network sees, not the camera that depth was measured with."""
-    picture = save_picture(tmp_path / "a.png", 100, (60, 30, 80, 50))
+    path = save_image(tmp_path / "a.png", 100, (60, 30, 80, 50))
     save_depth(tmp_path / "a_depth.png", 2.0, 100)
     exif = Image.Exif()
     exif[0x0112] = 6
-    with Image.open(picture) as image:
-        image.save(picture, exif=exif)
-    [result] = run(picture, tmp_path / "out", intrinsics="400,400,49.5,49.5")
+    with Image.open(path) as image:
+        image.save(path, exif=exif)
+    [result] = run(path, tmp_path / "out", intrinsics="400,400,49.5,49.5")
     vertices = trimesh.load_mesh(result.meshes[0], process=False).vertices
     middle = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
     assert_allclose(middle[:2], [20 / 400 * 2, 10 / 400 * 2], atol=0.02)
@@ -277,41 +277,41 @@ def test_a_turned_picture_gives_a_mesh_in_the_frame_of_its_depth(tmp_path):
 
 def test_size_and_distance_are_told_for_every_result(tmp_path):
     told = []
-    picture = save_picture(tmp_path / "[b]a.png")
-    run(picture, tmp_path / "out", report=told.append)
+    image = save_image(tmp_path / "[b]a.png")
+    run(image, tmp_path / "out", report=told.append)
     save_depth(tmp_path / "[b]a_depth.png", 0.72)
-    run(picture, tmp_path / "out", report=told.append)
+    run(image, tmp_path / "out", report=told.append)
     assert all(text.startswith("[b]a.png: ") for text in told)
-    assert told[0].endswith(f"away ({PICTURE_FRAME})")
+    assert told[0].endswith(f"away ({IMAGE_FRAME})")
     assert told[1].endswith(f"0.72 m away ({METRIC_FRAME})")
 
 
 def test_an_implausible_size_names_the_likely_units(tmp_path, caplog):
-    picture = save_picture(tmp_path / "a.png")
+    image = save_image(tmp_path / "a.png")
     np.save(tmp_path / "a_depth.npy", np.full((48, 48), 720, np.float32))
-    run(picture, tmp_path / "out", intrinsics="50,50,24,24")
+    run(image, tmp_path / "out", intrinsics="50,50,24,24")
     assert "720 m away" in caplog.text
     assert "Likely: --depth_unit mm (0.72 m away)" in caplog.text
     caplog.clear()
-    run(picture, tmp_path / "b", intrinsics="50,50,24,24", depth_unit=1e-3)
+    run(image, tmp_path / "b", intrinsics="50,50,24,24", depth_unit=1e-3)
     assert caplog.text == ""
 
 
 def test_depth_without_a_camera_is_announced(tmp_path, caplog):
-    picture = save_picture(tmp_path / "chair.png")
+    image = save_image(tmp_path / "chair.png")
     save_depth(tmp_path / "chair_depth.png", 0.72)
-    run(picture, tmp_path / "out")
+    run(image, tmp_path / "out")
     assert "--intrinsics or put" in caplog.text
     assert "chair_camera.json" in caplog.text
 
 
 def test_inverse_depth_serves_as_an_estimate(tmp_path):
     seen = []
-    picture = save_picture(tmp_path / "a.png")
+    image = save_image(tmp_path / "a.png")
     ramp = np.tile(np.linspace(1, 65535, 48).astype(np.uint16), (48, 1))
     Image.fromarray(ramp).save(tmp_path / "a_depth.png")
     [result] = run(
-        picture,
+        image,
         tmp_path / "out",
         lambda batch: seen.append(batch) or predict(batch),
         inputs=("rgb", "depth"),
@@ -354,7 +354,7 @@ def test_a_label_of_the_mask(tmp_path, caplog):
 
 @pytest.mark.parametrize(
     ("fit", "frame"),
-    [("always", CANONICAL_FRAME), ("never", PICTURE_FRAME)],
+    [("always", CANONICAL_FRAME), ("never", IMAGE_FRAME)],
 )
 def test_estimated_depth_stands_in_for_a_depth_map(tmp_path, fit, frame):
     """The network says: the farther right, the nearer; it sees what the model sees."""
@@ -366,9 +366,9 @@ def test_estimated_depth_stands_in_for_a_depth_map(tmp_path, fit, frame):
         ramp = (np.arange(rgba.shape[1]) - columns[0]) / np.ptp(columns)
         return np.where(rgba[..., 3] > 0, ramp, 0).astype(np.float32)
 
-    picture = save_picture(tmp_path / "chair.png", 100, (20, 30, 70, 80))
+    image = save_image(tmp_path / "chair.png", 100, (20, 30, 70, 80))
     [result] = run(
-        picture,
+        image,
         tmp_path / "out",
         lambda batch: seen.append(batch) or predict(batch),
         inputs=("rgb", "depth"),
@@ -390,21 +390,19 @@ def test_estimated_depth_stands_in_for_a_depth_map(tmp_path, fit, frame):
 
 
 def test_a_depth_map_goes_before_an_estimate(tmp_path):
-    picture = save_picture(tmp_path / "chair.png")
+    image = save_image(tmp_path / "chair.png")
     save_depth(tmp_path / "chair_depth.png", 0.72)
 
     def estimate(rgba):
         raise AssertionError("not needed")
 
-    [result] = run(
-        picture, tmp_path / "out", inputs=("rgb", "depth"), estimate=estimate
-    )
+    [result] = run(image, tmp_path / "out", inputs=("rgb", "depth"), estimate=estimate)
     assert result.frame == METRIC_FRAME
 
 
 def test_a_model_without_depth_needs_no_estimate(tmp_path, caplog):
-    picture = save_picture(tmp_path / "chair.png")
-    run(picture, tmp_path / "out", estimate=lambda rgba: 1 / 0)
+    image = save_image(tmp_path / "chair.png")
+    run(image, tmp_path / "out", estimate=lambda rgba: 1 / 0)
     assert "no depth is estimated" in caplog.text
 
 
@@ -429,22 +427,22 @@ def test_a_photo_is_cut_out_by_a_network(tmp_path):
 
 
 def test_model_that_needs_depth_says_so(tmp_path):
-    picture = save_picture(tmp_path / "chair.png")
+    image = save_image(tmp_path / "chair.png")
     with pytest.raises(InputError, match=r"needs depth: give --depth.*configs/rgb\.py"):
-        run(picture, tmp_path / "out", inputs=("rgb", "depth"))
+        run(image, tmp_path / "out", inputs=("rgb", "depth"))
 
 
 def test_depth_for_a_model_without_depth_is_announced(tmp_path, caplog):
-    picture = save_picture(tmp_path / "chair.png")
-    run(picture, tmp_path / "out", depth=save_depth(tmp_path / "d.png"))
+    image = save_image(tmp_path / "chair.png")
+    run(image, tmp_path / "out", depth=save_depth(tmp_path / "d.png"))
     assert "metric scale" in caplog.text
 
 
 def test_a_folder_with_a_bad_file(tmp_path):
-    save_picture(tmp_path / "a.png")
-    save_picture(tmp_path / "c.png")
+    save_image(tmp_path / "a.png")
+    save_image(tmp_path / "c.png")
     (tmp_path / "b.png").write_text("hello")
-    with pytest.raises(InputError, match=r"1 of 3 pictures .*\n.*b\.png: not a pict"):
+    with pytest.raises(InputError, match=r"1 of 3 images .*\n.*b\.png: not a pict"):
         run(tmp_path, tmp_path / "out")
     assert (tmp_path / "out" / "a.obj").is_file()
     assert (tmp_path / "out" / "c.obj").is_file()
@@ -453,15 +451,15 @@ def test_a_folder_with_a_bad_file(tmp_path):
 @pytest.mark.parametrize(
     "error", [RecursionError, MemoryError, OverflowError, AttributeError]
 )
-def test_one_picture_never_ends_a_folder(tmp_path, error):
+def test_one_image_never_ends_a_folder(tmp_path, error):
     for name in "abc":
-        save_picture(tmp_path / f"{name}.png")
+        save_image(tmp_path / f"{name}.png")
     calls = []
 
     def fails_once(batch):
         calls.append(batch)
         if len(calls) == 2:
-            raise error("of this picture")
+            raise error("of this image")
         return predict(batch)
 
     with pytest.raises(InputError, match=rf"1 of 3 .*\n.*b\.png: {error.__name__}: of"):
@@ -470,7 +468,7 @@ def test_one_picture_never_ends_a_folder(tmp_path, error):
 
 
 def test_files_of_a_folder_that_are_not_used_are_named(tmp_path, caplog):
-    save_picture(tmp_path / "a.png")
+    save_image(tmp_path / "a.png")
     for name in ("IMG_1.HEIC", "b.avif", "a_mask.gif", "._a.png"):
         (tmp_path / name).touch()
     run(tmp_path, tmp_path / "out")
@@ -479,7 +477,7 @@ def test_files_of_a_folder_that_are_not_used_are_named(tmp_path, caplog):
 
 def test_results_never_overwrite_in_silence(tmp_path, caplog):
     for name in ("mug", "mug_stage1"):
-        save_picture(tmp_path / f"{name}.png")
+        save_image(tmp_path / f"{name}.png")
     with pytest.raises(InputError, match="to the same file: mug_stage1"):
         run(tmp_path, tmp_path / "out", stages=True)
     assert not (tmp_path / "out").exists()
@@ -498,17 +496,17 @@ def test_a_prediction_that_is_not_finite_is_not_written(tmp_path):
         return Outputs((mesh._replace(vertices=mesh.vertices * np.float32(np.nan)),))
 
     with pytest.raises(InputError, match="not finite"):
-        run(save_picture(tmp_path / "a.png"), tmp_path / "out", broken)
+        run(save_image(tmp_path / "a.png"), tmp_path / "out", broken)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_prediction_without_a_surface_is_not_written(tmp_path):
     nothing = HostMesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), None)
-    picture = save_picture(tmp_path / "a.png")
+    image = save_image(tmp_path / "a.png")
     with pytest.raises(InputError, match="the prediction is empty"):
         reconstruct.reconstruct(
             lambda batch: [Reconstruction((nothing,))],
-            picture,
+            image,
             tmp_path / "out",
             image_size=SIZE,
         )
@@ -517,10 +515,10 @@ def test_a_prediction_without_a_surface_is_not_written(tmp_path):
 
 def test_a_folder(tmp_path):
     for name in ("b", "a"):
-        save_picture(tmp_path / f"{name}.png")
+        save_image(tmp_path / f"{name}.png")
         save_depth(tmp_path / f"{name}_depth.png")
     results = run(tmp_path, tmp_path / "out", inputs=("rgb", "depth"))
-    assert [result.picture.name for result in results] == ["a.png", "b.png"]
+    assert [result.image.name for result in results] == ["a.png", "b.png"]
 
 
 @pytest.mark.parametrize(
@@ -534,7 +532,7 @@ def test_a_folder(tmp_path):
 )
 def test_unknown_choices(tmp_path, options, message):
     with pytest.raises(InputError, match=message):
-        run(save_picture(tmp_path / "chair.png"), tmp_path / "out", **options)
+        run(save_image(tmp_path / "chair.png"), tmp_path / "out", **options)
 
 
 @pytest.mark.data
@@ -545,7 +543,7 @@ def test_real_captures_come_back_to_their_place(tmp_path, data_dir):
     for result in results:
         predicted = trimesh.load_mesh(result.meshes[0])
         true = trimesh.load_mesh(
-            result.picture.with_name(f"{result.picture.stem}_mesh.ply")
+            result.image.with_name(f"{result.image.stem}_mesh.ply")
         )
         assert np.linalg.norm(predicted.bounds.mean(0) - true.bounds.mean(0)) < 0.025
         assert predicted.scale == pytest.approx(true.scale, rel=0.35)
@@ -553,7 +551,7 @@ def test_real_captures_come_back_to_their_place(tmp_path, data_dir):
 
 def test_refined_the_visible_side_lies_on_the_depth_map(tmp_path):
     """A flat depth map, and an ellipsoid in front of it."""
-    picture = save_picture(tmp_path / "plate.png")
+    image = save_image(tmp_path / "plate.png")
     depth = save_depth(tmp_path / "plate_depth.png", 0.72)
     options = {
         "depth": depth,
@@ -562,9 +560,9 @@ def test_refined_the_visible_side_lies_on_the_depth_map(tmp_path):
     }
     errors = []
     for steps in (0, 25):
-        [result] = run(picture, tmp_path / str(steps), refine=steps, **options)
+        [result] = run(image, tmp_path / str(steps), refine=steps, **options)
         assert result.watertight
         errors.append(abs(visible_depth(result, 52.5, 48) - 0.72))
     assert errors[1] < errors[0] / 3
     with pytest.raises(InputError, match="refine is -1; expected 0 or a number"):
-        run(picture, tmp_path / "bad", refine=-1, **options)
+        run(image, tmp_path / "bad", refine=-1, **options)

@@ -33,19 +33,19 @@ def load(folder, orientation=1, depth=True):
     rgba[..., 3] = np.where(disc, 255, 0)
     tags = Image.Exif()
     tags[0x0112] = orientation
-    # Stored so that turning it by its tag gives the picture above.
+    # Stored so that turning it by its tag gives the image above.
     candidates = {tag: exif.turn_image(rgba, tag) for tag in range(1, 9)}
     stored = next(
-        picture
-        for picture in candidates.values()
-        if np.array_equal(exif.turn_image(picture, orientation), rgba)
+        image
+        for image in candidates.values()
+        if np.array_equal(exif.turn_image(image, orientation), rgba)
     )
-    picture = folder / "disc.png"
-    Image.fromarray(stored).save(picture, exif=tags)
+    image = folder / "disc.png"
+    Image.fromarray(stored).save(image, exif=tags)
     map_file = files.save_depth(folder / "disc_depth.png", 1.0, PIXELS)
     lens = camera.pinhole(300.0, 99.5, 99.5)
     return captures.load_capture(
-        picture, map_file if depth else None, lens if depth else None
+        image, map_file if depth else None, lens if depth else None
     )
 
 
@@ -56,7 +56,7 @@ def prediction(capture, **options):
 
 
 def shown_by_vertices(found, capture):
-    """Whether the lens shows the mesh where the picture shows the object."""
+    """Whether the lens shows the mesh where the image shows the object."""
     points = found.mesh.vertices
     if found.is_metric:
         points = exif.turn_points(points, capture.orientation)
@@ -74,7 +74,7 @@ def test_the_lens_shows_the_mesh_on_the_object(tmp_path, depth, fit):
     if fit == "always":
         assert_allclose(low, left_top, atol=12)
         assert_allclose(high, right_bottom, atol=12)
-    else:  # the template stands in the middle of the whole picture
+    else:  # the template stands in the middle of the whole image
         assert_allclose((low + high) / 2, 99.5, atol=4)
 
 
@@ -106,7 +106,7 @@ def test_texels_show_their_pixels(tmp_path, monkeypatch, orientation):
     faces = found.mesh.faces
     middle = found.mesh.vertices[faces].mean(axis=1)
     uv = painted.uv[painted.faces].mean(axis=1) * 1024
-    colors = painted.picture[1024 - 1 - uv[:, 1].astype(int), uv[:, 0].astype(int)]
+    colors = painted.image[1024 - 1 - uv[:, 1].astype(int), uv[:, 0].astype(int)]
     upright = exif.turn_points(middle, orientation)
     pixels = camera.project(upright, np.asarray(found.lens))
     shown = colors[:, 1] == 0  # nothing of the green of the vertices
@@ -144,14 +144,14 @@ def test_the_object_is_cut_out_and_shrunk_to_what_the_texture_holds(tmp_path):
 
 def test_textures_are_written_and_named(tmp_path, monkeypatch):
     simple_charts(monkeypatch)
-    picture = files.save_picture(tmp_path / "chair.png")
+    image = files.save_image(tmp_path / "chair.png")
     wanted = Finish(texture=64)
     options = {"wanted": wanted, "previews": "none"}
-    [result] = files.run(picture, tmp_path / "out", file_format="obj", **options)
+    [result] = files.run(image, tmp_path / "out", file_format="obj", **options)
     assert (tmp_path / "out" / "chair_texture.png").is_file()
     assert '"texture": 64' in result.summary.read_text()
     with pytest.raises(InputError, match="stl files hold no texture"):
-        files.run(picture, tmp_path / "stl", file_format="stl", **options)
+        files.run(image, tmp_path / "stl", file_format="stl", **options)
 
 
 def test_a_mesh_of_one_colour_keeps_it(tmp_path, monkeypatch):
@@ -162,4 +162,4 @@ def test_a_mesh_of_one_colour_keeps_it(tmp_path, monkeypatch):
     behind = found.mesh.vertices * np.float32([1, 1, -1])
     mesh = HostMesh(behind, found.mesh.faces, found.mesh.colors)
     painted = texturing.make_texture(found, mesh, capture, 64)
-    assert (painted.picture == (0, 255, 0)).all()
+    assert (painted.image == (0, 255, 0)).all()

@@ -81,7 +81,7 @@ def test_blender_reads_our_textures(repository, tmp_path):
     vertices, faces, texture = textured_meshes_test.box()
     path = tmp_path / "box.glb"
     meshes.save_mesh(path, vertices, faces, texture=texture)
-    [facts] = blender(repository, "look", path, "--picture", tmp_path / "box.png")
+    [facts] = blender(repository, "look", path, "--image", tmp_path / "box.png")
     assert facts["base color from"] == "TEX_IMAGE"
     assert facts["textures"] == [[textured_meshes_test.SIDE] * 2]
     assert facts["uv maps"] == ["UVMap"]

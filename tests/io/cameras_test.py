@@ -74,7 +74,7 @@ def test_json(tmp_path, name):
     found = cameras.load_camera(path)
     np.testing.assert_allclose(found.matrix, MATRIX)
     assert found.size in (None, (640, 480))
-    np.testing.assert_allclose(found.for_picture(640, 480), MATRIX)
+    np.testing.assert_allclose(found.for_image(640, 480), MATRIX)
 
 
 @pytest.mark.parametrize("name", TEXT_FILES)
@@ -98,14 +98,14 @@ def test_a_comma_in_the_path_is_no_list(tmp_path):
     np.testing.assert_allclose(cameras.load_camera(path).matrix, MATRIX)
 
 
-def test_one_camera_per_picture(tmp_path):
+def test_one_camera_per_image(tmp_path):
     path = tmp_path / "scene_camera.json"
     other = (MATRIX * [[2, 1, 1]]).ravel().tolist()
     path.write_text(json.dumps({"3": {"cam_K": other}, "7": {"cam_K": ROWS}}))
     np.testing.assert_allclose(
         cameras.load_camera(path, "rgb/000007.png").matrix, MATRIX
     )
-    with pytest.raises(InputError, match="2 cameras, none named as the picture '9'"):
+    with pytest.raises(InputError, match="2 cameras, none named as the image '9'"):
         cameras.load_camera(path, "9.png")
 
 
@@ -116,30 +116,30 @@ def test_a_field_of_view_stands_for_a_focal_length(tmp_path):
     np.testing.assert_allclose(cameras.load_camera(path).matrix, expected)
 
 
-def test_intrinsics_are_those_of_the_picture_at_its_size():
+def test_intrinsics_are_those_of_the_image_at_its_size():
     found = cameras.Camera(MATRIX, (640, 480))
     half = camera.resize_intrinsics(MATRIX, 0.5, 0.5)
-    np.testing.assert_allclose(found.for_picture(320, 240), half)
+    np.testing.assert_allclose(found.for_image(320, 240), half)
     for width, height in ((480, 640), (640, 640)):
         with pytest.raises(InputError, match=f"640x480, but .*{width}x{height} pixels"):
-            found.for_picture(width, height)
+            found.for_image(width, height)
 
 
-def test_intrinsics_in_parts_of_the_picture(tmp_path):
+def test_intrinsics_in_parts_of_the_image(tmp_path):
     path = tmp_path / "camera.json"
     normalized = np.diag([1 / 640, 1 / 480, 1]) @ MATRIX
     path.write_text(json.dumps({"intrinsics": normalized.tolist()}))
     found = cameras.load_camera(path)
     assert found.normalized
-    np.testing.assert_allclose(found.for_picture(640, 480), MATRIX)
+    np.testing.assert_allclose(found.for_image(640, 480), MATRIX)
 
 
 def test_a_focal_length_that_no_lens_has():
     found = cameras.load_camera("4,4,112,112")
     with pytest.raises(
-        InputError, match="focal length of 4 pixels for a picture of 224"
+        InputError, match="focal length of 4 pixels for an image of 224"
     ):
-        found.for_picture(224, 224)
+        found.for_image(224, 224)
 
 
 @pytest.mark.parametrize(

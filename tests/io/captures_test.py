@@ -1,4 +1,4 @@
-"""Pictures, depth, masks and cameras of files to one upright view."""
+"""Images, depth, masks and cameras of files to one upright view."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def load_view(*sources, **options):
 
 @pytest.fixture
 def files(tmp_path):
-    """A picture with depth and mask on disk, 12 rows and 16 columns."""
+    """An image with depth and mask on disk, 12 rows and 16 columns."""
     mask = np.zeros((12, 16), np.uint8)
     mask[3:9, 4:12] = 255
     rgb = np.full((12, 16, 3), 90, np.uint8)
@@ -75,11 +75,11 @@ def test_depth_of_a_lower_resolution_is_enlarged_without_blending(files):
 def save_turned(files, tag=6):
     exif = Image.Exif()
     exif[0x0112] = tag
-    with Image.open(files / "a.png") as picture:
-        picture.save(files / "a.png", exif=exif)
+    with Image.open(files / "a.png") as image:
+        image.save(files / "a.png", exif=exif)
 
 
-def test_what_belongs_to_a_turned_picture_is_turned_with_it(files, caplog):
+def test_what_belongs_to_a_turned_image_is_turned_with_it(files, caplog):
     matrix = camera.pinhole(50, 3, 5)
     arguments = (files / "a.png", files / "depth.png", matrix, files / "mask.png")
     stored = load_view(*arguments)
@@ -181,9 +181,9 @@ def test_white_ground_comes_before_depth(caplog):
     assert not caplog.text
 
 
-def test_without_a_plane_the_whole_picture_is_the_object(caplog):
+def test_without_a_plane_the_whole_image_is_the_object(caplog):
     rgb, depth, lens = table_scene()
     depth[:] = np.random.default_rng(0).uniform(0.3, 3, depth.shape)
     view = load_view(InMemory("image", rgb), InMemory("depth", depth), lens)
     assert (view.rgba[..., 3] == 255).all()
-    assert "the whole picture is taken for the object" in caplog.text
+    assert "the whole image is taken for the object" in caplog.text

@@ -1,4 +1,4 @@
-"""Depth maps of another camera than the picture's."""
+"""Depth maps of another camera than the image's."""
 
 import json
 import re
@@ -67,26 +67,26 @@ def test_a_file_that_is_none(tmp_path):
     assert depth_cameras.depth_camera(None, None) is None
 
 
-def picture(shape=(72, 96)):
+def image(shape=(72, 96)):
     rgba = np.full((*shape, 4), 90, np.uint8)
     rgba[..., 3] = 0
     rgba[26:46, 36:60, 3] = 255
     return InMemory("image", rgba)
 
 
-def test_depth_arrives_in_the_pixels_of_the_picture():
+def test_depth_arrives_in_the_pixels_of_the_image():
     """A camera 2 cm to the left with coarser pixels; all is 0.8 m away."""
     shift = np.eye(4)
     shift[0, 3] = 0.02
     camera = depth_cameras.depth_camera(LENS, shift)
     depth = InMemory("depth", np.full((32, 40), 800, np.uint16))
     lens = np.array([[120.0, 0, 47.5], [0, 120, 35.5], [0, 0, 1]])
-    found = captures.load_capture(picture(), depth, lens, depth_camera=camera)
+    found = captures.load_capture(image(), depth, lens, depth_camera=camera)
     assert found.view.depth.shape == (72, 96)
     assert_allclose(found.view.depth[26:46, 36:60], 0.8)
     assert (found.view.depth[:26] == 0).all()
-    with pytest.raises(InputError, match="needs the intrinsics of the picture"):
-        captures.load_capture(picture(), depth, depth_camera=camera)
+    with pytest.raises(InputError, match="needs the intrinsics of the image"):
+        captures.load_capture(image(), depth, depth_camera=camera)
 
 
 def test_a_depth_map_of_something_else_is_named():
@@ -94,4 +94,4 @@ def test_a_depth_map_of_something_else_is_named():
     depth = InMemory("depth", np.full((32, 40), 800, np.uint16))
     lens = np.array([[120.0, 0, 47.5], [0, 120, 35.5], [0, 0, 1]])
     with pytest.raises(InputError, match="nothing of this depth map is inside"):
-        captures.load_capture(picture(), depth, lens, depth_camera=aside)
+        captures.load_capture(image(), depth, lens, depth_camera=aside)

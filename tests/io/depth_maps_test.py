@@ -18,7 +18,7 @@ def metres():
     return depth
 
 
-def test_16_bit_pictures_are_millimetres(tmp_path, metres):
+def test_16_bit_images_are_millimetres(tmp_path, metres):
     path = tmp_path / "depth.png"
     Image.fromarray(np.round(metres * 1000).astype(np.uint16)).save(path)
     loaded = depth_maps.load_depth(path)

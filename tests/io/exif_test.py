@@ -17,8 +17,8 @@ def test_images_turn_as_in_pillow(tmp_path, tag):
     header[0x0112] = tag
     Image.fromarray(values).save(tmp_path / "a.png", exif=header)
     assert exif.orientation(tmp_path / "a.png") == tag
-    with Image.open(tmp_path / "a.png") as picture:
-        expected = np.asarray(ImageOps.exif_transpose(picture))
+    with Image.open(tmp_path / "a.png") as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
     np.testing.assert_array_equal(exif.turn_image(values, tag), expected)
 
 
@@ -38,6 +38,6 @@ def test_points_stay_at_their_pixel(tag):
 
 
 def test_files_without_a_tag_are_upright(tmp_path):
-    (tmp_path / "a.npy").write_bytes(b"no picture")
+    (tmp_path / "a.npy").write_bytes(b"no image")
     assert exif.orientation(tmp_path / "a.npy") == exif.UPRIGHT
     assert exif.orientation(tmp_path / "absent.png") == exif.UPRIGHT

@@ -1,4 +1,4 @@
-"""Damaged files of every kind that belongs to a picture: used or named, never a crash.
+"""Damaged files of every kind that belongs to an image: used or named, never a crash.
 
 Mutations of small valid files: bytes changed, cut out, doubled, and numbers of headers
 replaced by extreme ones.
@@ -26,7 +26,7 @@ EXTREMES = (
 )
 
 
-def picture_bytes(array, kind, **options):
+def image_bytes(array, kind, **options):
     file = io.BytesIO()
     Image.fromarray(array).save(file, kind, **options)
     return file.getvalue()
@@ -48,13 +48,13 @@ def seeds():
     exif = Image.Exif()
     exif[0x0112] = 6
     for kind in ("png", "webp", "tiff"):
-        yield f"a.{kind}", picture_bytes(rgba, kind), images.load_image
+        yield f"a.{kind}", image_bytes(rgba, kind), images.load_image
     for kind in ("jpeg", "bmp", "gif"):
         options = {"exif": exif} if kind == "jpeg" else {}
-        yield f"a.{kind}", picture_bytes(rgb, kind, **options), images.load_image
+        yield f"a.{kind}", image_bytes(rgb, kind, **options), images.load_image
     for kind in ("png", "tiff"):
-        yield f"d.{kind}", picture_bytes(depth, kind), depth_maps.load_depth
-        yield f"m.{kind}", picture_bytes(mask, kind), masks.load_mask
+        yield f"d.{kind}", image_bytes(depth, kind), depth_maps.load_depth
+        yield f"m.{kind}", image_bytes(mask, kind), masks.load_mask
     pgm = b"P5\n12 12\n4095\n" + depth.astype(">u2").tobytes()
     yield "d.pgm", pgm, depth_maps.load_depth
     yield "t.pgm", b"P2 12 12 999\n" + b"700 " * 144, depth_maps.load_depth
@@ -80,7 +80,7 @@ def seeds():
 
 
 def used_camera(path):
-    return cameras.load_camera(path, "3.png").for_picture(12, 12)
+    return cameras.load_camera(path, "3.png").for_image(12, 12)
 
 
 def mutated(content, rng):

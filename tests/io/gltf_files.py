@@ -60,8 +60,8 @@ class File:
         self.content.setdefault("meshes", []).append({"primitives": [primitive]})
         return len(self.content["meshes"]) - 1
 
-    def picture(self, content: bytes) -> int:
-        """Number of a new texture from the bytes of a picture."""
+    def image(self, content: bytes) -> int:
+        """Number of a new texture from the bytes of an image."""
         images = self.content.setdefault("images", [])
         images.append({"bufferView": self.view(content), "mimeType": "image/png"})
         entries = self.content.setdefault("textures", [])

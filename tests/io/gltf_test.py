@@ -57,7 +57,7 @@ def test_texture_coordinates_of_every_type(tmp_path, kind):
     stored = file.accessor((UV * largest).astype(kind), normalized=kind != np.float32)
     material = {"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}}}
     file.show({"mesh": file.mesh(material, TEXCOORD_0=stored)})
-    file.picture(png([RED, GREEN], [BLUE, WHITE]))
+    file.image(png([RED, GREEN], [BLUE, WHITE]))
     surface = meshes.load_surface(file.write(tmp_path / "a.glb"))
     # triangles below and above the diagonal: centres (2/3, 1/3) and (1/3, 2/3)
     assert colors_of(surface).tolist() == [list(WHITE), list(RED)]
@@ -95,7 +95,7 @@ def test_sparse_accessors(tmp_path, base):
 def test_the_set_of_texture_coordinates_that_a_texture_asks_for(tmp_path):
     file = File()
     sets = [file.accessor(np.full((4, 2), place, np.float32)) for place in (0.25, 0.75)]
-    texture = {"index": file.picture(FOUR), "texCoord": 1}
+    texture = {"index": file.image(FOUR), "texCoord": 1}
     material = {"pbrMetallicRoughness": {"baseColorTexture": texture}}
     mesh = file.mesh(material, TEXCOORD_0=sets[0], TEXCOORD_1=sets[1])
     path = file.show({"mesh": mesh}).write(tmp_path / "a.glb")
@@ -110,7 +110,7 @@ def test_the_set_of_texture_coordinates_that_a_texture_asks_for(tmp_path):
     [
         ({"offset": [0.5, 0]}, GREEN),
         ({"scale": [0.5, 2.6]}, BLUE),  # (0.25, 0.25) becomes (0.125, 0.65)
-        # (0.25, 0.25) turned by a quarter is (0.25, -0.25), the picture repeats
+        # (0.25, 0.25) turned by a quarter is (0.25, -0.25), the image repeats
         ({"rotation": np.pi / 2}, BLUE),
         # scaled (0.75, 0.25), turned (0.25, -0.75), moved (0.55, -0.25)
         ({"rotation": np.pi / 2, "scale": [3, 1], "offset": [0.3, 0.5]}, WHITE),
@@ -119,7 +119,7 @@ def test_the_set_of_texture_coordinates_that_a_texture_asks_for(tmp_path):
 def test_texture_transforms(tmp_path, transform, color):
     file = File(extensionsRequired=["KHR_texture_transform"])
     uv = file.accessor(np.full((4, 2), 0.25, np.float32))
-    texture = {"index": file.picture(FOUR)}
+    texture = {"index": file.image(FOUR)}
     texture["extensions"] = {"KHR_texture_transform": transform}
     material = {"pbrMetallicRoughness": {"baseColorTexture": texture}}
     file.show({"mesh": file.mesh(material, TEXCOORD_0=uv)})
@@ -265,7 +265,7 @@ def test_diffuse_color_of_specular_glossiness(tmp_path):
 def test_clamped_textures_that_would_repeat_are_said(tmp_path, caplog):
     file = File(samplers=[{"wrapS": 33071}])
     uv = file.accessor(UV * np.float32(2))
-    texture = {"index": file.picture(FOUR)}
+    texture = {"index": file.image(FOUR)}
     file.content["textures"][0]["sampler"] = 0
     material = {"pbrMetallicRoughness": {"baseColorTexture": texture}}
     file.show({"mesh": file.mesh(material, TEXCOORD_0=uv)})
@@ -275,7 +275,7 @@ def test_clamped_textures_that_would_repeat_are_said(tmp_path, caplog):
 
 def test_a_texture_shared_by_forty_parts_is_kept_once(tmp_path):
     file = File()
-    uv, texture = file.accessor(UV), {"index": file.picture(FOUR)}
+    uv, texture = file.accessor(UV), {"index": file.image(FOUR)}
     material = {"pbrMetallicRoughness": {"baseColorTexture": texture}}
     mesh = file.mesh(material, TEXCOORD_0=uv)
     file.show(*({"mesh": mesh, "translation": [i, 0, 0]} for i in range(40)))

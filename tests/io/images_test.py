@@ -55,34 +55,34 @@ def test_a_busy_background_is_kept_with_a_warning(tmp_path, caplog):
     rgba = images.load_image(save(tmp_path / "a.png", red_disc(ground=90)))
     assert (rgba[..., 3] == 255).all()
     assert "cut-out object" in caplog.text
-    assert "give --matting, put a_mask.png beside the picture" in caplog.text
+    assert "give --matting, put a_mask.png beside the image" in caplog.text
     assert len(caplog.text.splitlines()) == 1
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "CMYK", "1", "I;16"])
 def test_other_pixel_formats(tmp_path, mode):
-    picture = Image.fromarray(red_disc())
+    image = Image.fromarray(red_disc())
     if mode == "I;16":
-        grey = np.asarray(picture.convert("L")).astype(np.uint16) * 257
-        picture = Image.fromarray(grey)
+        grey = np.asarray(image.convert("L")).astype(np.uint16) * 257
+        image = Image.fromarray(grey)
     else:
-        picture = picture.convert(mode)
+        image = image.convert(mode)
     path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
-    picture.save(path)
+    image.save(path)
     rgba = images.load_image(path)
     assert rgba.shape == (32, 32, 4)
     assert rgba[0, 0].tolist() == [255, 255, 255, 0]
     assert rgba[16, 8, 3] == 255
-    expected = np.asarray(picture.convert("RGB") if mode != "I;16" else red_disc())
+    expected = np.asarray(image.convert("RGB") if mode != "I;16" else red_disc())
     if mode in ("L", "LA", "P", "CMYK"):
         np.testing.assert_array_equal(rgba[..., :3], expected)
 
 
 def test_photographs_are_turned_upright(tmp_path):
-    picture = Image.fromarray(np.full((10, 20, 3), 90, np.uint8))
+    image = Image.fromarray(np.full((10, 20, 3), 90, np.uint8))
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: turn right by 90 degrees
-    picture.save(tmp_path / "a.jpg", exif=exif)
+    image.save(tmp_path / "a.jpg", exif=exif)
     assert images.load_image(tmp_path / "a.jpg").shape == (20, 10, 4)
 
 
@@ -100,10 +100,10 @@ def test_bad_files_are_refused_in_one_line(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     whole = save(tmp_path / "whole.png", noise).read_bytes()
     contents = {
-        "text.png": (b"hello", "not a picture"),
+        "text.png": (b"hello", "not an image"),
         "empty.png": (b"", "empty"),
         "truncated.png": (whole[: len(whole) // 2], "cannot be read: .*truncated"),
-        "zero.png": (png_header(0, 0), "a picture|0x0"),
+        "zero.png": (png_header(0, 0), "an image|0x0"),
     }
     for name, (content, message) in contents.items():
         (tmp_path / name).write_bytes(content)
@@ -120,7 +120,7 @@ def test_missing_file_and_folder(tmp_path):
         images.load_image(tmp_path)
 
 
-def test_tiny_pictures_are_refused(tmp_path):
+def test_tiny_images_are_refused(tmp_path):
     path = save(tmp_path / "a.png", np.zeros((1, 1, 3), np.uint8))
     with pytest.raises(InputError, match="expected at least 8x8 pixels, got 1x1"):
         images.load_image(path)
@@ -128,7 +128,7 @@ def test_tiny_pictures_are_refused(tmp_path):
 
 def test_nothing_to_be_seen(tmp_path):
     white = save(tmp_path / "white.png", np.full((9, 9, 3), 255, np.uint8))
-    with pytest.raises(InputError, match="the picture is white"):
+    with pytest.raises(InputError, match="the image is white"):
         images.load_image(white)
     clear = save(tmp_path / "clear.png", np.zeros((9, 9, 4), np.uint8))
     with pytest.raises(InputError, match="every pixel is transparent"):
@@ -155,7 +155,7 @@ def test_matting_is_used_where_the_alpha_is_no_cut_out(tmp_path):
 
 
 @pytest.mark.parametrize("size", [(9000, 9000), (20_000, 100)])
-def test_pictures_beyond_the_limit_are_refused_unread(tmp_path, size):
+def test_images_beyond_the_limit_are_refused_unread(tmp_path, size):
     (tmp_path / "a.png").write_bytes(png_header(*size) + b"\0\0\1\0IDAT")
     with pytest.raises(InputError, match=r"pixels; expected at most 64 million and"):
         images.load_image(tmp_path / "a.png")
@@ -170,7 +170,7 @@ def test_all_photos_have_a_sensible_alpha(data_dir, tmp_path):
         alpha = rgba[..., 3].astype(np.float32) / 255
         assert 0.03 < alpha.mean() < 0.6
         assert not alpha[0].any()
-        # The same picture on white, as a file without alpha.
+        # The same image on white, as a file without alpha.
         flat = rgba[..., :3] * alpha[..., None] + 255 * (1 - alpha[..., None])
         found = images.load_image(
             save(tmp_path / path.name, np.round(flat).astype(np.uint8))

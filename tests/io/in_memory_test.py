@@ -1,4 +1,4 @@
-"""Arrays and Pillow pictures stand where a file would, and mean the same."""
+"""Arrays and Pillow images stand where a file would, and mean the same."""
 
 import numpy as np
 import pytest
@@ -24,15 +24,15 @@ def disc():
     return (rows - 10) ** 2 + (columns - 12) ** 2 < 49
 
 
-def picture():
+def image():
     """(H, W, 4) uint8: a coloured disc, transparent around it."""
     rgba = np.zeros((*SIZE, 4), np.uint8)
     rgba[disc()] = (200, 80, 40, 255)
     return rgba
 
 
-def forms_of_a_picture():
-    rgba = picture()
+def forms_of_a_image():
+    rgba = image()
     return {
         "uint8": rgba,
         "uint16": rgba.astype(np.uint16) * 257,
@@ -41,12 +41,10 @@ def forms_of_a_picture():
     }
 
 
-@pytest.mark.parametrize("form", forms_of_a_picture())
-def test_every_form_of_a_picture_is_the_same(form):
-    values = forms_of_a_picture()[form]
-    np.testing.assert_array_equal(
-        images.load_image(InMemory("image", values)), picture()
-    )
+@pytest.mark.parametrize("form", forms_of_a_image())
+def test_every_form_of_a_image_is_the_same(form):
+    values = forms_of_a_image()[form]
+    np.testing.assert_array_equal(images.load_image(InMemory("image", values)), image())
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float64])
@@ -81,20 +79,18 @@ def test_integers_are_millimetres_and_floats_metres(values, unit):
 
 
 def test_files_and_memory_mix(tmp_path):
-    Image.fromarray(picture()).save(tmp_path / "a.png")
+    Image.fromarray(image()).save(tmp_path / "a.png")
     depth = np.where(disc(), np.float32(0.7), 0)
     mixed = captures.load_capture(tmp_path / "a.png", InMemory("depth", depth))
-    alone = captures.load_capture(
-        InMemory("image", picture()), InMemory("depth", depth)
-    )
+    alone = captures.load_capture(InMemory("image", image()), InMemory("depth", depth))
     for one, other in zip(mixed.view[:3], alone.view[:3], strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_pillow_pictures_are_turned_by_their_tag(tmp_path):
+def test_pillow_images_are_turned_by_their_tag(tmp_path):
     tags = Image.Exif()
     tags[0x0112] = 6
-    Image.fromarray(picture()).save(tmp_path / "a.png", exif=tags)
+    Image.fromarray(image()).save(tmp_path / "a.png", exif=tags)
     source = InMemory("image", Image.open(tmp_path / "a.png"))
     assert exif.orientation(source) == 6
     assert images.load_image(source).shape == (SIZE[1], SIZE[0], 4)
@@ -109,12 +105,12 @@ def test_pillow_pictures_are_turned_by_their_tag(tmp_path):
         (np.zeros((*SIZE, 3), np.int32), r"int32 from 0 to 0; expected uint8"),
         (np.zeros((0, 0, 3), np.uint8), r"expected .* got \(0, 0, 3\)"),
         (np.zeros((4, 4, 3), np.uint8), r"expected at least 8x8 pixels"),
-        (b"PNG", r"expected numbers, a Pillow picture or the path .* got bytes"),
+        (b"PNG", r"expected numbers, a Pillow image or the path .* got bytes"),
         ({"a": 1}, r"expected numbers.* got dict"),
         ([[1, 2], [3]], r"not an array"),
     ],
 )
-def test_what_is_no_picture_is_named(values, message):
+def test_what_is_no_image_is_named(values, message):
     with pytest.raises(InputError, match=f"^image: {message}"):
         images.load_image(InMemory("image", values))
 
@@ -127,4 +123,4 @@ def test_what_is_no_depth_map_is_named(values):
 
 def test_labels_beyond_32_bits_are_refused():
     with pytest.raises(InputError, match="expected them from 0 to 2147483647"):
-        in_memory.picture_of(InMemory("mask", np.full(SIZE, -1)))
+        in_memory.image_of(InMemory("mask", np.full(SIZE, -1)))

@@ -9,8 +9,8 @@ from pixel2mesh_jax.io import masks
 
 
 def save(path, array, mode=None, **options):
-    picture = Image.fromarray(array)
-    (picture.convert(mode) if mode else picture).save(path, **options)
+    image = Image.fromarray(array)
+    (image.convert(mode) if mode else image).save(path, **options)
     return path
 
 
@@ -67,9 +67,9 @@ def test_labels_are_a_choice(tmp_path, caplog):
 
 def test_small_labels_and_coloured_palettes(tmp_path, caplog):
     values = labelled() // 50  # 0, 3 and 4
-    picture = Image.fromarray(values).convert("P")
-    picture.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0, 0, 0, 128, 9, 9, 200] * 5)
-    picture.save(tmp_path / "mask.png")
+    image = Image.fromarray(values).convert("P")
+    image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0, 0, 0, 128, 9, 9, 200] * 5)
+    image.save(tmp_path / "mask.png")
     np.testing.assert_array_equal(
         masks.load_mask(tmp_path / "mask.png", 3) > 0, values == 3
     )

@@ -29,8 +29,8 @@ def inside(size=64):
 
 def restated(rgb, recipe, size, weights):
     """rembg's sessions, in their own order of steps."""
-    picture = Image.fromarray(rgb).resize((size, size), Image.Resampling.LANCZOS)
-    scaled = np.array(picture) / np.max(np.array(picture))
+    image = Image.fromarray(rgb).resize((size, size), Image.Resampling.LANCZOS)
+    scaled = np.array(image) / np.max(np.array(image))
     deviation = (1, 1, 1) if recipe == "isnet" else (0.229, 0.224, 0.225)
     planes = [
         (scaled[:, :, i] - (0.485, 0.456, 0.406)[i]) / deviation[i] for i in range(3)
@@ -84,7 +84,7 @@ def test_a_network_that_sees_no_difference_finds_nothing():
     np.testing.assert_array_equal(alpha, np.zeros((6, 5), np.uint8))
 
 
-def test_a_black_picture_is_prepared_without_division_by_zero():
+def test_a_black_image_is_prepared_without_division_by_zero():
     recipe = matting.RECIPES["u2net"]
     prepared = matting.prepare(np.zeros((8, 8, 3), np.uint8), recipe, (4, 4))
     mean, std = (
@@ -93,7 +93,7 @@ def test_a_black_picture_is_prepared_without_division_by_zero():
     assert_allclose(prepared, np.tile(-mean / std, (4, 4, 1)), rtol=1e-5)
 
 
-def test_pictures_without_alpha_are_cut_out(tmp_path, caplog):
+def test_images_without_alpha_are_cut_out(tmp_path, caplog):
     cut_out = matting.load_matting(
         f"onnx:{networks.write_network(tmp_path / 'u2net.onnx', weights=DARK)}"
     )

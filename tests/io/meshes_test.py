@@ -8,9 +8,9 @@ from PIL import Image
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.io import materials, meshes
 
-# sRGB of a 2 x 2 picture, top row first.
+# sRGB of a 2 x 2 image, top row first.
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
-PICTURE = Image.fromarray(np.array([[RED, GREEN], [BLUE, WHITE]], np.uint8))
+IMAGE = Image.fromarray(np.array([[RED, GREEN], [BLUE, WHITE]], np.uint8))
 
 
 def box():
@@ -107,7 +107,7 @@ def test_mirrored_parts_still_face_outwards():
 
 
 def test_texture_is_looked_up_top_row_first(tmp_path):
-    square(baseColorTexture=PICTURE).export(tmp_path / "square.glb")
+    square(baseColorTexture=IMAGE).export(tmp_path / "square.glb")
     surface = meshes.load_surface(tmp_path / "square.glb")
     assert tuple(color_at(surface, 0.2, 0.8)) == RED
     assert tuple(color_at(surface, 0.8, 0.8)) == GREEN
@@ -116,7 +116,7 @@ def test_texture_is_looked_up_top_row_first(tmp_path):
 
 
 def test_texture_repeats(tmp_path):
-    square(uv_scale=-3, baseColorTexture=PICTURE).export(tmp_path / "square.glb")
+    square(uv_scale=-3, baseColorTexture=IMAGE).export(tmp_path / "square.glb")
     surface = meshes.load_surface(tmp_path / "square.glb")
     # uv (-0.3, -2.4) = (0.7, 0.6) modulo 1
     assert tuple(color_at(surface, 0.1, 0.8)) == GREEN
@@ -124,7 +124,7 @@ def test_texture_repeats(tmp_path):
 
 def test_factor_is_linear_and_multiplies_the_texture(tmp_path):
     material = {"baseColorFactor": [0.2, 1.0, 1.0, 1.0]}
-    square(baseColorTexture=PICTURE, **material).export(tmp_path / "textured.glb")
+    square(baseColorTexture=IMAGE, **material).export(tmp_path / "textured.glb")
     square(**material).export(tmp_path / "plain.glb")
     # IEC 61966-2-1 of 51 / 255 linear: 1.055 * 0.2 ** (1 / 2.4) - 0.055 = 0.4845
     textured = meshes.load_surface(tmp_path / "textured.glb")
@@ -136,7 +136,7 @@ def test_factor_is_linear_and_multiplies_the_texture(tmp_path):
 def test_several_materials_keep_their_own_texture(tmp_path):
     scene = trimesh.Scene()
     scene.add_geometry(square(baseColorFactor=[0, 0, 1.0, 1]))
-    flipped = PICTURE.rotate(180).resize((6, 4), Image.Resampling.NEAREST)
+    flipped = IMAGE.rotate(180).resize((6, 4), Image.Resampling.NEAREST)
     scene.add_geometry(square(baseColorTexture=flipped))
     scene.export(tmp_path / "both.glb")
     surface = meshes.load_surface(tmp_path / "both.glb")

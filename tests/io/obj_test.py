@@ -23,8 +23,8 @@ def colors_of(surface):
     return np.round(materials.srgb_from_linear(light) * 255).astype(int).tolist()
 
 
-def painted(folder, material, **pictures):
-    """The square with a material, and pictures of one colour in `textures/`."""
+def painted(folder, material, **images):
+    """The square with a material, and images of one colour in `textures/`."""
     (folder / "textures").mkdir(exist_ok=True)
     Image.new("RGB", (2, 2), RED).save(folder / "textures" / "red.png")
     Image.new("RGB", (2, 2), RED).save(folder / "red tex.png")
@@ -100,8 +100,8 @@ def test_names_of_textures(tmp_path, line, caplog):
 
 
 def test_options_of_textures_move_them(tmp_path):
-    picture = np.array([[RED, GREEN], [BLUE, WHITE]], np.uint8)
-    Image.fromarray(picture).save(tmp_path / "four.png")
+    image = np.array([[RED, GREEN], [BLUE, WHITE]], np.uint8)
+    Image.fromarray(image).save(tmp_path / "four.png")
     assert colors_of(painted(tmp_path, "map_Kd four.png"))[0] == list(WHITE)
     moved = painted(tmp_path, "map_Kd -o 0.5 0.5 four.png")
     assert colors_of(moved)[0] == list(RED)

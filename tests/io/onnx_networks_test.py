@@ -39,7 +39,7 @@ def test_unknown_name_and_missing_file(tmp_path):
 
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("size", [(6, 8), (None, None), (6, None)])
-def test_a_network_maps_a_picture_to_a_map(tmp_path, size, half):
+def test_a_network_maps_a_image_to_a_map(tmp_path, size, half):
     path = networks.write_network(tmp_path / "a.onnx", size, half=half)
     network = onnx_networks.load_network(path)
     assert (network.height, network.width) == size
@@ -50,7 +50,7 @@ def test_a_network_maps_a_picture_to_a_map(tmp_path, size, half):
     assert found.dtype == np.float32
 
 
-def test_the_map_may_be_coarser_than_the_picture(tmp_path):
+def test_the_map_may_be_coarser_than_the_image(tmp_path):
     path = networks.write_network(tmp_path / "a.onnx", (6, 8), stride=2)
     image = np.random.default_rng(0).random((6, 8, 3), np.float32)
     found = onnx_networks.run_network(onnx_networks.load_network(path), image)

@@ -11,7 +11,7 @@ def make(folder, *names):
     return folder
 
 
-def test_a_folder_lists_pictures_with_their_companions(tmp_path):
+def test_a_folder_lists_images_with_their_companions(tmp_path):
     folder = make(
         tmp_path / "in",
         *("b.jpg", "a.png", "a_depth.png", "a_mask.png", "a_camera.json"),
@@ -39,8 +39,8 @@ def test_one_camera_may_serve_the_whole_folder(tmp_path):
     "name", ["a_depth.png", "a_depth.npy", "a_depth.exr", "a.png", "a.npy"]
 )
 def test_depth_in_a_folder_of_its_own(tmp_path, name):
-    pictures, depths = make(tmp_path / "in", "a.png"), make(tmp_path / "depth", name)
-    for source in (pictures, pictures / "a.png"):
+    images, depths = make(tmp_path / "in", "a.png"), make(tmp_path / "depth", name)
+    for source in (images, images / "a.png"):
         [found] = sources.find_sources(source, depths)
         assert found.depth == depths / name
 
@@ -66,7 +66,7 @@ def test_files_that_belong_to_nothing(tmp_path):
     assert [path.name for path in unused] == ["a_mask.gif", "b.HEIC"]
 
 
-def test_depth_file_of_one_picture(tmp_path):
+def test_depth_file_of_one_image(tmp_path):
     folder = make(tmp_path, "a.png", "a_depth.png", "z.png")
     [found] = sources.find_sources(folder / "a.png", folder / "z.png")
     assert found.depth == folder / "z.png"
@@ -76,7 +76,7 @@ def test_what_cannot_be_matched(tmp_path):
     folder = make(tmp_path / "in", "a.png", "a.jpg", "d_depth.png")
     with pytest.raises(InputError, match="written to the same file: a"):
         sources.find_sources(folder)
-    with pytest.raises(InputError, match="no pictures in this folder"):
+    with pytest.raises(InputError, match="no images in this folder"):
         sources.find_sources(make(tmp_path / "empty", "a_mask.png"))
     with pytest.raises(InputError, match="no such file or folder"):
         sources.find_sources(tmp_path / "absent.png")

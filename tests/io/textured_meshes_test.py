@@ -21,16 +21,16 @@ def box():
     faces = np.asarray(solid.faces, np.int32)
     rows = faces.reshape(-1)  # every corner is a row of its own
     uv = np.random.default_rng(0).uniform(0.1, 0.9, (len(rows), 2)).astype(np.float32)
-    picture = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+    image = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     corners = np.arange(len(rows), dtype=np.int32).reshape(-1, 3)
-    return vertices, faces, Texture(picture, uv, rows, corners)
+    return vertices, faces, Texture(image, uv, rows, corners)
 
 
 def colors_of_texture(texture, triangle, weights):
     """sRGB bytes at places of the triangles, nearest texel."""
     uv = np.einsum("nk,nkc->nc", weights, texture.uv[texture.faces[triangle]])
     column, row = (np.stack([uv[:, 0], 1 - uv[:, 1]]) * SIDE).astype(int)
-    return texture.picture[row, column]
+    return texture.image[row, column]
 
 
 def test_a_glb_read_by_trimesh(tmp_path):
@@ -41,7 +41,7 @@ def test_a_glb_read_by_trimesh(tmp_path):
     assert_array_equal(np.asarray(read.vertices, np.float32), vertices[texture.rows])
     assert_allclose(read.visual.uv, texture.uv, atol=1e-6)
     material = read.visual.material
-    assert_array_equal(np.asarray(material.baseColorTexture), texture.picture)
+    assert_array_equal(np.asarray(material.baseColorTexture), texture.image)
     assert material.metallicFactor == 0
     assert material.roughnessFactor == 1
     assert not material.doubleSided
@@ -89,7 +89,7 @@ def test_an_obj_stays_closed_on_its_seams(tmp_path):
     assert trimesh.Trimesh(read.vertices, read.faces, process=False).is_watertight
     by_trimesh = trimesh.load_mesh(path, process=False)
     assert_array_equal(
-        np.asarray(by_trimesh.visual.material.image.convert("RGB")), texture.picture
+        np.asarray(by_trimesh.visual.material.image.convert("RGB")), texture.image
     )
 
 

@@ -91,7 +91,7 @@ def test_a_missing_texture_of_a_gltf(tmp_path, caplog, name):
     ],
     ids=["PostScript, which starts a program", "nothing"],
 )
-def test_what_is_no_picture_is_not_decoded(caplog, content, words):
+def test_what_is_no_image_is_not_decoded(caplog, content, words):
     assert textures.Textures().add("a", content, "a.eps") == textures.NO_TEXTURE
     assert words in caplog.text
 
@@ -101,7 +101,7 @@ def test_sixteen_bits_become_eight(tmp_path):
     Image.fromarray(depth).save(tmp_path / "a.png")
     library = textures.Textures()
     assert library.add("a", tmp_path / "a.png", "a.png") == 0
-    assert library.pictures[0][..., 1].tolist() == [[0, 100], [255, 0]]
+    assert library.images[0][..., 1].tolist() == [[0, 100], [255, 0]]
 
 
 @pytest.mark.parametrize("name", ["a\0b.png", "x" * 5000, "", ".", "..", "/", "a.png/"])

@@ -53,7 +53,7 @@ def known(lens):
 
 
 def outline_error(rgba, ideal):
-    """Part of the pixels that are on the object in one picture only."""
+    """Part of the pixels that are on the object in one image only."""
     return ((rgba[..., 3] >= 128) != (ideal[..., 3] >= 128)).mean()
 
 
@@ -61,7 +61,7 @@ def outline_error(rgba, ideal):
 def test_a_distorted_capture_comes_back(lens):
     ideal, depth = scene(None)
     rgba, bent_depth = scene(lens)
-    assert (rgba[..., 3] != ideal[..., 3]).sum() > 60  # it is another picture
+    assert (rgba[..., 3] != ideal[..., 3]).sum() > 60  # it is another image
     capture = captures.load_capture(
         InMemory("image", rgba), InMemory("depth", bent_depth), known(lens)
     )
@@ -75,7 +75,7 @@ def test_a_distorted_capture_comes_back(lens):
 
 
 @pytest.mark.parametrize("tag", [3, 6, 7])
-def test_a_turned_picture_is_undone_as_it_is_stored(tmp_path, tag):
+def test_a_turned_image_is_undone_as_it_is_stored(tmp_path, tag):
     rgba, _ = scene(BARREL)
     tags = Image.Exif()
     tags[0x0112] = tag
@@ -85,7 +85,7 @@ def test_a_turned_picture_is_undone_as_it_is_stored(tmp_path, tag):
     assert outline_error(view.rgba, wanted) < 3e-3
 
 
-def test_a_camera_of_the_picture_held_upright(tmp_path):
+def test_a_camera_of_the_image_held_upright(tmp_path):
     rgba, _ = scene(BARREL)
     tags = Image.Exif()
     tags[0x0112] = 6
@@ -111,7 +111,7 @@ def test_masks_are_not_blended_and_white_grounds_stay_white():
 
 
 def test_what_the_lens_does_not_show_is_missing():
-    """Of a pincushion the corners are beyond the picture."""
+    """Of a pincushion the corners are beyond the image."""
     rgba, depth = scene(CUSHION)
     rgba[..., 3] = 255
     rgba[..., 1] = 100

@@ -99,7 +99,7 @@ def test_an_object_elsewhere_is_cut_out_and_moved():
     assert fitted.scale == pytest.approx(0.72 / fitted.depth)
 
 
-def test_a_large_picture_is_averaged_before_it_becomes_floats(monkeypatch):
+def test_a_large_image_is_averaged_before_it_becomes_floats(monkeypatch):
     view = random_view(size=240)
     whole, fitted = views.canonicalize(view, "always")
     monkeypatch.setattr(limits, "MAX_SQUARE", 70)

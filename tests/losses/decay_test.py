@@ -1,4 +1,4 @@
-"""What the families of losses share: the batch, weight decay, the picture."""
+"""What the families of losses share: the batch, weight decay, the image."""
 
 import jax
 import jax.numpy as jnp
@@ -52,17 +52,17 @@ def test_other_families_average_over_the_batch(terms):
         np.testing.assert_allclose(value, mean, rtol=1e-5)
 
 
-def test_reconstruction_compares_the_picture_and_its_disparity():
+def test_reconstruction_compares_the_image_and_its_disparity():
     shape = (2, 4, 4)
-    picture, true_depth = random(*shape, 3), 0.5 + random(*shape, seed=1)
+    image, true_depth = random(*shape, 3), 0.5 + random(*shape, seed=1)
     batch = random_batch(2, weight=[1, 0])._replace(
         rgb=random(*shape, 3, seed=2), depth=true_depth, mask=jnp.ones(shape)
     )
     disparity = jax.vmap(depth.disparity)(true_depth, batch.mask)
-    outputs = Outputs(image=picture, depth=disparity)
+    outputs = Outputs(image=image, depth=disparity)
     weights = WEIGHTS._replace(image=2.0, depth=3.0)
     terms = reconstruction(outputs, batch, weights)
-    error = losses.reconstruction(picture[0], batch.rgb[0])  # the second is a filler
+    error = losses.reconstruction(image[0], batch.rgb[0])  # the second is a filler
     np.testing.assert_allclose(terms["image"], 2 * error, rtol=1e-5)
     perfect = losses.reconstruction(disparity[0], disparity[0])
     np.testing.assert_allclose(terms["depth"], 3 * perfect, rtol=1e-5)

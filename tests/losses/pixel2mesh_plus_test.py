@@ -60,7 +60,7 @@ def test_what_both_have_is_the_released_term():
 
 def test_all_terms_are_finite_with_gradients_also_without_a_view():
     outputs = before_the_camera(cascades.random_outputs(2, colors=True))
-    batch = cascades.random_batch(2)  # its pictures are empty
+    batch = cascades.random_batch(2)  # its images are empty
 
     def total(vertices):
         moved = tuple(
@@ -74,7 +74,7 @@ def test_all_terms_are_finite_with_gradients_also_without_a_view():
     (_, found), slopes = jax.value_and_grad(total, has_aux=True)(vertices)
     assert {"smooth", "coverage", "rendered", "rendered_metric", "color"} <= set(found)
     for name in ("free_space", "silhouette", "coverage", "rendered"):
-        assert found[name] == 0  # an empty picture asks for nothing
+        assert found[name] == 0  # an empty image asks for nothing
     assert all(np.isfinite(slope).all() for slope in slopes)
 
 

@@ -1,4 +1,4 @@
-"""The method of signed distances from pictures that are not as they should be."""
+"""The method of signed distances from images that are not as they should be."""
 
 import jax
 import numpy as np
@@ -87,7 +87,7 @@ def test_missing_depth(method, call, view, lost):
     assert len(mesh.faces) > 100
 
 
-def test_object_cut_by_the_border_of_the_picture(method, call, view):
+def test_object_cut_by_the_border_of_the_image(method, call, view):
     shift = SIZE // 2
     moved = {
         name: np.roll(getattr(view, name), shift, axis=1) for name in ("depth", "mask")

@@ -92,7 +92,7 @@ def config_of(name, **changes):
 
 
 def batch_of(method, seed=0, batch_size=BATCH):
-    """Noise, and an object in the middle of the picture."""
+    """Noise, and an object in the middle of the image."""
     batch = make_batch(seed, batch_size, num_points=20)
     rows, columns = np.mgrid[:SIZE, :SIZE] - SIZE / 2
     disc = (np.hypot(rows, columns) < SIZE / 3).astype(np.float32)

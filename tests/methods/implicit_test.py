@@ -121,7 +121,7 @@ def test_settings_of_no_use_are_refused_with_the_valid_ones(setting, value, mess
 
 def test_a_photo_has_no_true_distances():
     method = methods.make(experiment.get_config("gt_sdf,tiny"))
-    with pytest.raises(InputError, match="cannot be used on pictures"):
+    with pytest.raises(InputError, match="cannot be used on images"):
         method.model.given(make_batch(0, 1))
 
 
@@ -175,7 +175,7 @@ def one_device():
 @functools.cache
 def trained_on_solids():
     """A small network that sees the true distances, and what it was trained on."""
-    config = experiment.get_config("gt_sdf,no_picture,tiny")
+    config = experiment.get_config("gt_sdf,no_image,tiny")
     config.model.update(grid_channels=(8, 8, 8), hidden_features=64)
     config.image_size, config.num_steps = SIZE, 400
     batch = solid_batch(config)

@@ -84,17 +84,17 @@ def test_reducing_and_sampling_may_change_places(getkey):
     at = pooling.align_corners_zeros(uv[0], (12, 16), (3, 4))
     expected = nn.relu(dense.apply(variables, interpolate.sample(tap[0], at)))
     reduced = dense.apply(variables, jnp.pad(tap, ((0, 0), (1, 1), (1, 1), (0, 0))))
-    picture = jnp.zeros((1, 14, 18, 3))
-    _, found = implicit.features_of_maps((picture, reduced), jnp.asarray(uv))
+    image = jnp.zeros((1, 14, 18, 3))
+    _, found = implicit.features_of_maps((image, reduced), jnp.asarray(uv))
     np.testing.assert_allclose(found[0], expected, atol=1e-5)
 
 
 def test_colours_are_those_of_the_pixels():
-    picture = noise(1, 5, 6, 3)
-    padded = np.pad(picture, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    image = noise(1, 5, 6, 3)
+    padded = np.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)))
     uv = np.float32([[[0, 0], [5, 4], [2, 3], [-3, 2]]])
     (found,) = implicit.features_of_maps((padded,), uv)
-    expected = [picture[0, 0, 0], picture[0, 4, 5], picture[0, 3, 2], np.zeros(3)]
+    expected = [image[0, 0, 0], image[0, 4, 5], image[0, 3, 2], np.zeros(3)]
     np.testing.assert_allclose(found[0], expected)
 
 

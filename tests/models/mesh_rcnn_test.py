@@ -158,7 +158,7 @@ def test_logits_of_the_published_voxel_head(data_dir):
 
 
 @pytest.mark.data
-def test_the_published_model_from_the_picture_to_the_mesh(data_dir):
+def test_the_published_model_from_the_image_to_the_mesh(data_dir):
     recorded = named_tensors.Recorded(data_dir, "mrcnn_voxmesh")
     size, resolution = int(recorded["image_size"]), int(recorded["voxel_size"])
     model = mesh_rcnn.MeshRCNN(

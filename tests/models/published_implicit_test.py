@@ -32,10 +32,10 @@ CUBE = cube.Cube(np.zeros((2, 3), np.float32), np.ones(2, np.float32))
 def ask(module, batch, positions, uv, train=False):
     """The field at points whose pixels are known, and the features it is made of."""
     code = module.encode(batch, train)
-    picture = implicit.features_of_maps(code.maps, uv)
+    image = implicit.features_of_maps(code.maps, uv)
     grid = implicit.features_of_grids(code.grids, positions)
     found = module.decode(code, positions, uv)
-    return found, (picture, code.summary[0], grid, module.fourier(positions))
+    return found, (image, code.summary[0], grid, module.fourier(positions))
 
 
 @pytest.fixture(params=NETWORKS)
@@ -93,11 +93,11 @@ def test_fields_and_features(network):
     for name in ("", "_f64"):
         close(distances, recorded[f"sdf{name}"])
         close(colors, recorded[f"rgb{name}"])
-    picture, summary, grid, fourier = seen
+    image, summary, grid, fourier = seen
     everywhere = jnp.broadcast_to(
         jax.nn.relu(summary), (*distances.shape, summary.shape[-1])
     )
-    found_2d = np.concatenate([*picture, everywhere], axis=-1)
+    found_2d = np.concatenate([*image, everywhere], axis=-1)
     found_3d = np.concatenate(grid, axis=-1)
     close(found_2d[:, :12], recorded["features_2d"])
     close(found_3d[:, :12], recorded["features_3d"])

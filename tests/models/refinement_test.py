@@ -308,11 +308,11 @@ def published_sphere(monkeypatch, subdivisions):
 
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["mrcnn_pixel2mesh", "mrcnn_sphereinit"])
-def test_the_published_model_from_the_picture_to_the_mesh(data_dir, name, monkeypatch):
+def test_the_published_model_from_the_image_to_the_mesh(data_dir, name, monkeypatch):
     recorded = named_tensors.Recorded(data_dir, name)
     size = int(recorded["image_size"])
-    picture = (named_tensors.image(recorded.seed, 1, size) - MEAN) / STD
-    maps = resnet50()(resnet_variables(recorded.tensors), picture)
+    image = (named_tensors.image(recorded.seed, 1, size) - MEAN) / STD
+    maps = resnet50()(resnet_variables(recorded.tensors), image)
     for index, feature_map in enumerate(maps):
         mean, std, cells = recorded[f"backbone{index}_stats"]
         assert feature_map.shape[1] == cells

@@ -92,7 +92,7 @@ def count(tree):
 def initialized(model):
     """Random variables of the right shapes, without compiling an initialiser.
 
-    Offsets are small, so that the vertices stay in the picture, and biases positive, so
+    Offsets are small, so that the vertices stay in the image, and biases positive, so
     that some units of every layer are active.
     """
     shapes, _ = shapes_of(model, SMALL, SIZE)
@@ -192,8 +192,8 @@ def test_every_parameter_gets_a_gradient_from_every_stage(name):
                 jnp.sum(m.vertices.ravel() * wave)
                 for m, wave in zip(outputs.meshes, waves, strict=True)
             ]
-            pictures = [x for x in (outputs.image, outputs.depth) if x is not None]
-            sums.append(sum(jnp.sum(x**2) for x in pictures))
+            images = [x for x in (outputs.image, outputs.depth) if x is not None]
+            sums.append(sum(jnp.sum(x**2) for x in images))
             return jnp.sum(jnp.stack(sums) * stage_weights)
 
         return jax.grad(total)(params)
@@ -232,7 +232,7 @@ PARTS = ("stage", "projection")
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_batch_of_two_equals_two_batches_of_one(name):
-    """Published reproductions only worked for batches of one picture."""
+    """Published reproductions only worked for batches of one image."""
     model, batch = MODELS[name], make_batch()
     run = compiled(model)
     together = run(initialized(model), batch, SMALL)

@@ -22,57 +22,57 @@ def viewpoint():
     return mesh_images.input_camera(camera.r2n2_intrinsics(224), 224, SIZE)
 
 
-def covered(picture):
-    return (picture < 255).any(axis=-1)
+def covered(image):
+    return (image < 255).any(axis=-1)
 
 
-def middle_of(picture):
-    rows, columns = np.nonzero(covered(picture))
+def middle_of(image):
+    rows, columns = np.nonzero(covered(image))
     return columns.mean(), rows.mean()
 
 
 def test_a_ball_appears_where_the_camera_sees_it(ball, viewpoint):
-    picture = mesh_images.mesh_picture(*ball, viewpoint)
-    assert picture.shape == (SIZE, SIZE, 3)
-    assert picture.dtype == np.uint8
+    image = mesh_images.mesh_image(*ball, viewpoint)
+    assert image.shape == (SIZE, SIZE, 3)
+    assert image.dtype == np.uint8
     expected = camera.project(np.array([[0.05, 0, -0.8]]), viewpoint.intrinsics)[0]
-    assert_allclose(middle_of(picture), expected, atol=1)
-    assert (picture[0] == 255).all()
+    assert_allclose(middle_of(image), expected, atol=1)
+    assert (image[0] == 255).all()
 
 
 def test_light_comes_from_the_upper_left(ball, viewpoint):
-    picture = mesh_images.mesh_picture(*ball, viewpoint).astype(float).mean(axis=-1)
-    u, v = (round(x) for x in middle_of(mesh_images.mesh_picture(*ball, viewpoint)))
-    assert picture[v - 6, u - 6] > picture[v, u] > picture[v + 6, u + 6]
+    image = mesh_images.mesh_image(*ball, viewpoint).astype(float).mean(axis=-1)
+    u, v = (round(x) for x in middle_of(mesh_images.mesh_image(*ball, viewpoint)))
+    assert image[v - 6, u - 6] > image[v, u] > image[v + 6, u + 6]
 
 
 def test_silhouette_is_antialiased(ball, viewpoint):
-    picture = mesh_images.mesh_picture(*ball, viewpoint)
-    flat = mesh_images.mesh_picture(
+    image = mesh_images.mesh_image(*ball, viewpoint)
+    flat = mesh_images.mesh_image(
         *ball, viewpoint, colors=np.zeros_like(ball[0], np.float32)
     )
     levels = np.unique(flat[..., 0])
     assert len(levels) > 4  # black, white and what lies between
-    assert picture.max() == 255
+    assert image.max() == 255
 
 
 def test_vertex_colors_are_shown(ball, viewpoint):
     colors = np.tile(np.float32([1, 0, 0]), (len(ball[0]), 1))
-    picture = mesh_images.mesh_picture(*ball, viewpoint, colors)
-    u, v = (round(x) for x in middle_of(picture))
-    red, green, blue = picture[v, u]
+    image = mesh_images.mesh_image(*ball, viewpoint, colors)
+    u, v = (round(x) for x in middle_of(image))
+    red, green, blue = image[v, u]
     assert red > 100
     assert green == blue == 0
 
 
-def test_turntable_fills_the_picture_from_every_side(ball):
+def test_turntable_fills_the_image_from_every_side(ball):
     vertices, faces = ball
     for azimuth in (0.0, 90.0, 200.0):
         aside = mesh_images.turntable_camera(vertices, azimuth, 20.0, SIZE)
-        picture = mesh_images.mesh_picture(vertices, faces, aside)
-        width = covered(picture).any(axis=0).sum()
+        image = mesh_images.mesh_image(vertices, faces, aside)
+        width = covered(image).any(axis=0).sum()
         assert width == pytest.approx(mesh_images.TURNTABLE_FILL * SIZE, abs=2)
-        assert_allclose(middle_of(picture), (SIZE - 1) / 2, atol=1)
+        assert_allclose(middle_of(image), (SIZE - 1) / 2, atol=1)
 
 
 def test_turntable_at_zero_looks_as_the_input_camera_does():
@@ -99,14 +99,14 @@ def test_upright_undoes_the_assumed_elevation():
 
 
 def test_splats_look_like_the_mesh(ball, viewpoint):
-    """Normals of either sign; the two pictures differ little."""
+    """Normals of either sign; the two images differ little."""
     vertices, faces = ball
     mesh = trimesh.Trimesh(vertices, faces)
     points, face = trimesh.sample.sample_surface(mesh, 3000, seed=0)
     sign = np.random.default_rng(0).choice([-1, 1], (3000, 1))
     normals = mesh.face_normals[face] * sign
-    expected = mesh_images.mesh_picture(vertices, faces, viewpoint)
-    actual = point_images.points_picture(points, normals, viewpoint)
+    expected = mesh_images.mesh_image(vertices, faces, viewpoint)
+    actual = point_images.points_image(points, normals, viewpoint)
     difference = np.abs(expected.astype(float) - actual)
     assert np.median(difference[covered(expected)]) < 8
     assert np.mean(covered(expected) == covered(actual)) > 0.96
@@ -118,24 +118,24 @@ def test_splats_hide_what_is_behind(viewpoint):
     points = np.concatenate([front, front - [0, 0, 0.2]])
     colors = np.repeat(np.eye(3)[[0, 2]], len(grid), axis=0)  # red before blue
     normals = np.tile([0.0, 0.0, 1.0], (len(points), 1))
-    picture = point_images.points_picture(points, normals, viewpoint, colors)
-    middle = picture[SIZE // 2, SIZE // 2]
+    image = point_images.points_image(points, normals, viewpoint, colors)
+    middle = image[SIZE // 2, SIZE // 2]
     assert middle[0] > 100
     assert middle[2] == 0
 
 
-def test_depth_picture_marks_missing_pixels_white():
+def test_depth_image_marks_missing_pixels_white():
     depth = np.zeros((8, 8), np.float32)
     depth[2:6, 2:6] = np.linspace(0.6, 0.9, 16).reshape(4, 4)
-    picture = mesh_images.depth_picture(depth)
-    assert (picture[depth == 0] == 255).all()
-    near, far = picture[2, 2].astype(int), picture[5, 5].astype(int)
+    image = mesh_images.depth_image(depth)
+    assert (image[depth == 0] == 255).all()
+    near, far = image[2, 2].astype(int), image[5, 5].astype(int)
     assert near.sum() > far.sum()
     mask = np.zeros((8, 8), np.float32)
-    assert (mesh_images.depth_picture(depth, mask) == 255).all()
+    assert (mesh_images.depth_image(depth, mask) == 255).all()
 
 
-def test_preview_has_one_tile_per_picture(ball):
+def test_preview_has_one_tile_per_image(ball):
     rgb, depth = np.ones((16, 16, 3), np.float32), np.zeros((16, 16), np.float32)
     intrinsics = camera.r2n2_intrinsics(16)
     strip = preview.preview(rgb, depth, intrinsics, *ball)

@@ -37,7 +37,7 @@ def whole_square():
 
 
 def ramp(alpha=None):
-    """A picture whose red grows with the column, blue with the row."""
+    """An image whose red grows with the column, blue with the row."""
     rgba = np.full((PIXELS, PIXELS, 4), 255, np.uint8)
     rgba[..., 0] = 2 * np.arange(PIXELS)
     rgba[..., 1] = 0
@@ -71,7 +71,7 @@ def test_texels_are_points_of_the_triangles():
     assert_allclose(grid[:, 0, 1], -middles, atol=1e-6)  # the top row is at v = 1
 
 
-def test_what_the_camera_sees_is_the_picture():
+def test_what_the_camera_sees_is_the_image():
     mesh, atlas = quad(), whole_square()
     _, points = places_of_texels(mesh, atlas)
     found = texture.paint(mesh, atlas, ramp(), SIZE)
@@ -81,7 +81,7 @@ def test_what_the_camera_sees_is_the_picture():
     assert np.abs(found[0, 0].astype(int) - (0, 255, 0)).max() < 128  # at its outline
 
 
-def test_beside_the_mask_and_the_picture_vertices_count():
+def test_beside_the_mask_and_the_image_vertices_count():
     alpha = np.where(np.arange(PIXELS) < 50, 255, 0)
     mesh, atlas = quad(), whole_square()
     found = texture.paint(mesh, atlas, ramp(alpha), SIZE)
@@ -89,7 +89,7 @@ def test_beside_the_mask_and_the_picture_vertices_count():
         found[:, SIZE // 2 + 3 :], np.broadcast_to((0, 255, 0), (64, 29, 3))
     )
     assert (found[10:-10, 10:20, 1] == 0).all()
-    beyond = quad(side=2.0)  # four fifths of it are beyond the picture
+    beyond = quad(side=2.0)  # four fifths of it are beyond the image
     found = texture.paint(beyond, atlas, ramp(), SIZE)
     assert_array_equal(found[:8], np.broadcast_to((0, 255, 0), (8, SIZE, 3)))
     blank = texture.paint(mesh, atlas, ramp(np.zeros(PIXELS)), SIZE)
@@ -101,7 +101,7 @@ def test_what_is_seen_edge_on_is_not_believed(turned, share):
     mesh = quad(turned=turned)
     middle = np.array([[0.0, 0.0, -1.0]])
     cosine = np.cos(np.deg2rad([turned]))
-    assert texture.picture_colors(mesh, middle, cosine, ramp())[1] == share
+    assert texture.image_colors(mesh, middle, cosine, ramp())[1] == share
 
 
 def test_what_is_hidden_has_the_colours_of_the_vertices():
@@ -170,7 +170,7 @@ def test_charts_hold_every_triangle_once():
     assert_allclose(again.uv, found.uv, atol=1e-4)  # in any unit
 
 
-def test_a_painted_ball_shows_the_picture():
+def test_a_painted_ball_shows_the_image():
     pytest.importorskip("xatlas")
     ball = trimesh.creation.icosphere(4, 0.3)
     vertices = np.asarray(ball.vertices, np.float32) - np.float32([0, 0, 1])
@@ -181,6 +181,6 @@ def test_a_painted_ball_shows_the_picture():
     from_middle = (points - (0, 0, -1)) / 0.3
     cosine = -np.sum(from_middle * points, axis=1) / np.linalg.norm(points, axis=1)
     front, back = cosine > 0.6, cosine < 0
-    assert_allclose(found.picture[covered][front], expected(points[front]), atol=1.5)
+    assert_allclose(found.image[covered][front], expected(points[front]), atol=1.5)
     grey = round(texture.UNKNOWN * 255)
-    assert (found.picture[covered][back] == grey).all()
+    assert (found.image[covered][back] == grey).all()

@@ -11,7 +11,7 @@ RUNS = [make_run("rgb <a>", 2.0), make_run("rgbd", 1.0)]
 
 
 @pytest.fixture(autouse=True)
-def small_pictures(monkeypatch):
+def small_images(monkeypatch):
     monkeypatch.setattr(gallery, "TILE", 64)
 
 
@@ -62,7 +62,7 @@ def test_colours_are_shown_where_one_run_predicts_them(tmp_path):
     assert text.count("<img ") == 8
 
 
-def test_page_without_pictures(tmp_path):
+def test_page_without_images(tmp_path):
     text = write(tmp_path, [[], []])
     assert "<img" not in text
     assert "The same views" not in text

@@ -57,7 +57,7 @@ def make_metrics():
 
 
 @pytest.fixture(autouse=True)
-def small_pictures(monkeypatch):
+def small_images(monkeypatch):
     monkeypatch.setattr(gallery, "TILE", 64)
 
 
@@ -102,7 +102,7 @@ def test_page_is_complete_and_self_contained(report):
 
 
 def test_page_without_run(tmp_path):
-    page.write_report(tmp_path / "a.html", title="Only pictures", samples=[])
+    page.write_report(tmp_path / "a.html", title="Only images", samples=[])
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "Metrics" not in text
     assert "Training" not in text
@@ -110,7 +110,7 @@ def test_page_without_run(tmp_path):
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_page_opens_in_a_browser(report, tmp_path):
-    """The picture of the page is not blank and shows the samples."""
+    """The image of the page is not blank and shows the samples."""
     shot = tmp_path / "shot.png"
     flags = (
         "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
@@ -129,8 +129,8 @@ def test_page_opens_in_a_browser(report, tmp_path):
         capture_output=True,
         timeout=120,
     )
-    with Image.open(shot) as picture:
-        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    with Image.open(shot) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
     assert pixels.shape[:2] == (1500, 1300)
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 100
 

@@ -65,12 +65,12 @@ def run(workdir, config, **options):
 def finished(tmp_path_factory):
     """One uninterrupted run that also validates and draws."""
     workdir = tmp_path_factory.mktemp("run")
-    picture = np.zeros((4, 6, 3), np.uint8)
+    image = np.zeros((4, 6, 3), np.uint8)
     state = run(
         workdir,
         make_config(eval_every=2),
         data=make_data(num_validate=4),
-        draw=lambda batch, found: picture,
+        draw=lambda batch, found: image,
     )
     return workdir, state
 

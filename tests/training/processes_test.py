@@ -213,8 +213,8 @@ def test_a_plain_photo_drives_a_model_that_wants_depth(trained, tmp_path):
 WARNING = re.compile(r"W\d{4} ")  # of absl
 
 
-def bad_picture(folder):
-    (folder / "text.png").write_text("not a picture")
+def bad_image(folder):
+    (folder / "text.png").write_text("not an image")
     Image.fromarray(np.zeros((1, 1, 4), np.uint8)).save(folder / "dot.png")
     Image.fromarray(np.full((64, 64, 4), 200, np.uint8)).save(folder / "good.png")
     np.save(folder / "other_size.npy", np.ones((32, 64), np.float32))
@@ -262,7 +262,7 @@ BAD_INPUT = {
 def refusals(trained, tmp_path_factory):
     """Exit code and messages of the program for each case of bad input."""
     folder = tmp_path_factory.mktemp("bad")
-    bad_picture(folder)
+    bad_image(folder)
     paths = {path.name: str(path) for path in folder.iterdir()}
     every = ("--config", "configs/rgbd.py:tiny", "--mode", "reconstruct")
     every += ("--workdir", str(trained), "--output", str(folder / "out"), *SMALL)

@@ -30,7 +30,7 @@ HOST_CALL = re.compile(r" (infeed|outfeed|send|recv)\(|python_\w*callback")
 
 
 def make_config(name="rgbd", **changes):
-    """The first stage of a variant, on small pictures; no step knows the last one."""
+    """The first stage of a variant, on small images; no step knows the last one."""
     config = importlib.import_module(f"configs.{name}").get_config("tiny")
     config.image_size = SIZE
     config.model.encoder_width = 0.05
@@ -163,7 +163,7 @@ def test_a_run_compiles_its_programs_once_and_so_does_a_resumed_one(
 
 
 @pytest.mark.slow
-def test_an_autoencoder_compiles_a_step_with_the_picture_and_one_without(
+def test_an_autoencoder_compiles_a_step_with_the_image_and_one_without(
     compilations, tmp_path
 ):
     loss = {"image_steps": 6}

@@ -200,7 +200,7 @@ def test_features_of_single_vertices(network):
         np.testing.assert_allclose(found, expected, atol=3e-5)
 
 
-def test_reconstructed_picture(network):
+def test_reconstructed_image(network):
     recorded = network.recorded
     found = np.moveaxis(np.asarray(network.outputs.image, np.float64), -1, 1)
     np.testing.assert_allclose(
@@ -217,11 +217,11 @@ TERMS = ("chamfer", "edge", "laplacian", "move", "normal")
 
 def weights_of(recorded, name):
     """Weights of the published program under the names of the objective."""
-    normal, edge, laplace, move, constant, opposite, picture = recorded[
+    normal, edge, laplace, move, constant, opposite, image = recorded[
         f"loss_{name}_weights"
     ]
     assert constant == 1
-    assert picture == 0
+    assert image == 0
     return {
         "chamfer": 1.0,
         "edge": edge,
@@ -292,7 +292,7 @@ def terms_of(outputs, batch):
 
 
 def test_gradients(network):
-    """Norms, first entries, and the gradient to the picture."""
+    """Norms, first entries, and the gradient to the image."""
     recorded = network.recorded
 
     def total(params, rgb, weights):

@@ -237,7 +237,7 @@ def folders(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["dpt", "relative"])
 def test_folders_of_hugging_face(folders, name):
-    """Equals the model called by hand on the picture prepared by hand."""
+    """Equals the model called by hand on the image prepared by hand."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     folder = folders / name

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from data_pipelines.depth_estimation import recipes
 from data_pipelines.depth_estimation.recipes import PUBLISHED, RECIPES
 
-# (height, width) of a picture -> what midas/transforms.py `Resize` answers; computed by
+# (height, width) of an image -> what midas/transforms.py `Resize` answers; computed by
 # hand from its rules.
 SIZES = [
     ("midas_v21_small", (137, 137), (256, 256)),
@@ -56,7 +56,7 @@ def cubic_loop(image, size):
 
 
 @pytest.mark.parametrize(("recipe", "shape", "expected"), SIZES)
-def test_size_at_which_a_network_sees_a_picture(recipe, shape, expected):
+def test_size_at_which_a_network_sees_a_image(recipe, shape, expected):
     assert recipes.network_size(shape, RECIPES[recipe]) == expected
 
 
@@ -80,7 +80,7 @@ def test_a_graph_of_fixed_size_goes_before_the_recipe():
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_prepared_picture(recipe):
+def test_prepared_image(recipe):
     rgb = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
     prepared = recipes.prepare(rgb, RECIPES[recipe], (20, 16))
     kind = COLORS[recipe]
@@ -116,7 +116,7 @@ def test_interpolation_equals_that_of_torch(method, options, size):
 
 
 @pytest.mark.parametrize("method", ["cubic", "linear_corners"])
-def test_interpolation_keeps_constants_and_pictures_of_the_same_size(method):
+def test_interpolation_keeps_constants_and_images_of_the_same_size(method):
     flat = np.full((5, 6, 3), 0.3, np.float32)
     assert_allclose(recipes.resize(flat, (11, 4), method), 0.3, atol=1e-6)
     image = np.random.default_rng(3).random((5, 6), np.float32)

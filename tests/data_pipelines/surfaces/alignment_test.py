@@ -1,4 +1,4 @@
-"""Depth for pictures made elsewhere, and whether their mesh fits them."""
+"""Depth for images made elsewhere, and whether their mesh fits them."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Pictures and samples against closed forms and against each other."""
+"""Images and samples against closed forms and against each other."""
 
 import numpy as np
 import pytest

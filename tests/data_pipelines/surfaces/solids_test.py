@@ -1,4 +1,4 @@
-"""Inside and voxels against closed forms, the pictures and the field."""
+"""Inside and voxels against closed forms, the images and the field."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def voxels_of(solid, transform=TRANSFORM):
 
 
 def centers_of_voxels(transform=TRANSFORM):
-    """Object-frame centres of all voxels of a picture."""
+    """Object-frame centres of all voxels of an image."""
     index = np.argwhere(np.ones((RESOLUTION,) * 3, bool)).astype(np.float64)
     points = voxels.camera_from_voxel(
         index, INTRINSICS.astype(np.float64), SHAPE, RESOLUTION
@@ -174,7 +174,7 @@ def test_object_beyond_the_depths_of_the_volume_is_refused(distance):
         voxels_of(solid_of(shapes.surface_of(shapes.sphere())), transform)
 
 
-def test_voxels_beside_the_picture_are_dropped():
+def test_voxels_beside_the_image_are_dropped():
     aside = np.eye(4)
     aside[0, 3] = 0.4
     solid = solid_of(shapes.surface_of(shapes.sphere()))

@@ -1,4 +1,4 @@
-"""True meshes in another unit or frame are found by their pictures."""
+"""True meshes in another unit or frame are found by their images."""
 
 import json
 
@@ -22,7 +22,7 @@ PLACE = np.array([0.05, 0.02, -0.7])
 
 @pytest.fixture(scope="module")
 def view():
-    """A picture, 320 x 240, of `BOX` at `PLACE`, with a hole in its depth."""
+    """An image, 320 x 240, of `BOX` at `PLACE`, with a hole in its depth."""
     hits = raycast.cast(BOX.vertices + PLACE, BOX.faces, INTRINSICS, (240, 320))
     alpha = np.where(hits.triangle >= 0, 255, 0).astype(np.uint8)
     depth = hits.depth.astype(np.float32)
@@ -36,7 +36,7 @@ def surface_at(vertices):
     return source.meshes.surface_from_mesh(mesh)
 
 
-def test_the_mesh_of_the_picture(view):
+def test_the_mesh_of_the_image(view):
     true_meshes.check("a.ply", surface_at(BOX.vertices + PLACE), view)
     found = true_meshes.compare(BOX.vertices + PLACE, BOX.faces, view)
     assert found.covered == 1
@@ -66,7 +66,7 @@ def test_a_coarse_or_partly_hidden_scan_passes(view):
 def test_meshes_elsewhere_are_named(view, moved, words):
     with pytest.raises(InputError, match=words) as error:
         true_meshes.check("a.ply", surface_at(moved), view)
-    assert str(error.value).startswith("a.ply: does not fit its picture")
+    assert str(error.value).startswith("a.ply: does not fit its image")
 
 
 @pytest.mark.parametrize(("unit", "built"), [(1, True), (1000, False)])

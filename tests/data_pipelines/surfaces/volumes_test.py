@@ -5,7 +5,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from data_pipelines import build
-from data_pipelines.building.examples import render_pictures
+from data_pipelines.building.examples import render_images
 from data_pipelines.building.options import VERSION, Options
 from data_pipelines.procedural_shapes import source as procedural_shapes
 from data_pipelines.surfaces import orientation, solids, volumes
@@ -19,11 +19,11 @@ def target_of(*parts):
     surface = solid_shapes.surface_of(*parts)
     solid = solids.make_solid(orientation.orient_outward(surface))
     grid = volumes.make_grid(solid)
-    (picture,) = render_pictures(surface, "a", Options(views=1))
-    found = volumes.target(solid, grid, picture.view, picture.camera_from_object, R)
+    (image,) = render_images(surface, "a", Options(views=1))
+    found = volumes.target(solid, grid, image.view, image.camera_from_object, R)
     volume = frustum.unpack(found.placement.astype(np.float64))
     points = frustum.cell_points(volume, R, R).reshape(-1, 3)
-    points = camera.transform_points(points, np.linalg.inv(picture.camera_from_object))
+    points = camera.transform_points(points, np.linalg.inv(image.camera_from_object))
     cells = found.distances.astype(float) / volumes.STEPS_PER_CELL
     return surface, found, cells, points, float(frustum.thickness(volume, R))
 

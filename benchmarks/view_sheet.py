@@ -1,6 +1,6 @@
 """Held-out views on one sheet: image, depth, mesh from three sides, truth.
 
-    python -m benchmarks.pictures --data_dir data --output docs/test_views.jpg
+    python -m benchmarks.view_sheet --data_dir data --output docs/test_views.jpg
 
 Views are taken evenly from the test split of a `mesh_folder` data set; the weights are
 those that ship, or `--model RUN`. Several runs stand side by side, from two sides each.
@@ -37,7 +37,7 @@ JPEG_QUALITY = 88
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code."""
     parser = Parser(
-        prog="python -m benchmarks.pictures",
+        prog="python -m benchmarks.view_sheet",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -77,7 +77,7 @@ def samples(model: models.Model, wanted: argparse.Namespace) -> Iterator[ReportS
 def row(view: Sequence[ReportSample]) -> UInt8[np.ndarray, "H W 3"]:
     """Image, depth, the mesh of each model, and the truth from behind.
 
-    The mesh is seen by the camera of the picture, from aside if it is the only one, and
+    The mesh is seen by the camera of the image, from aside if it is the only one, and
     from behind.
     """
     first = view[0]
@@ -88,13 +88,13 @@ def row(view: Sequence[ReportSample]) -> UInt8[np.ndarray, "H W 3"]:
     cameras = (same, aside, behind) if len(view) == 1 else (same, behind)
     tiles = [
         np.round(first.rgb * 255).astype(np.uint8),
-        mesh_images.depth_picture(first.depth),
+        mesh_images.depth_image(first.depth),
         *(
-            mesh_images.mesh_picture(*sample.mesh[:2], camera, sample.mesh.colors)
+            mesh_images.mesh_image(*sample.mesh[:2], camera, sample.mesh.colors)
             for sample in view
             for camera in cameras
         ),
-        point_images.points_picture(
+        point_images.points_image(
             first.true_points, first.true_normals, behind, first.true_colors
         ),
     ]
@@ -106,21 +106,21 @@ def sheet(rows: Sequence[np.ndarray]) -> UInt8[np.ndarray, "H W 3"]:
     height, width, _ = rows[0].shape
     lines = -(-len(rows) // COLUMNS)
     page = np.full((lines * height, COLUMNS * width, 3), 255, np.uint8)
-    for number, picture in enumerate(rows):
+    for number, image in enumerate(rows):
         line, column = divmod(number, COLUMNS)
-        page[line * height :, column * width :][:height, :width] = picture
+        page[line * height :, column * width :][:height, :width] = image
     return page
 
 
-def _tile(picture):
-    image = Image.fromarray(picture).resize((TILE, TILE), Image.Resampling.LANCZOS)
+def _tile(values):
+    image = Image.fromarray(values).resize((TILE, TILE), Image.Resampling.LANCZOS)
     return np.asarray(image)
 
 
-def _captioned(picture, view):
+def _captioned(tiles, view):
     chamfer = ", ".join(f"{1e3 * _chamfer(sample):.2f}" for sample in view)
-    image = Image.new("RGB", (picture.shape[1], TILE + LINE), "white")
-    image.paste(Image.fromarray(picture))
+    image = Image.new("RGB", (tiles.shape[1], TILE + LINE), "white")
+    image.paste(Image.fromarray(tiles))
     text = f"{view[0].category}, chamfer x1e3: {chamfer}"
     font = ImageFont.load_default(LINE - 4)
     ImageDraw.Draw(image).text((4, TILE), text, fill=(90, 90, 90), font=font)

@@ -1,4 +1,4 @@
-"""What lies beside a picture, a mask or a depth map, turned and sized as it is."""
+"""What lies beside an image, a mask or a depth map, turned and sized as it is."""
 
 import logging
 
@@ -8,31 +8,31 @@ from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.io import exif
 from pixel2mesh_jax.io.in_memory import Source
 
-# Depth maps and masks may be smaller than their picture if width over height agrees to
+# Depth maps and masks may be smaller than their image if width over height agrees to
 # this part: phones store 256x192 distances beside 1920x1440 colours.
 SAME_SHAPE = 0.01
 
 logger = logging.getLogger(__name__)
 
 
-def like_picture(
+def like_image(
     values: np.ndarray,
     path: Source,
     image_path: Source,
     shape: tuple[int, int],
     tag: int,
 ) -> np.ndarray:
-    """The values of every pixel of the upright picture; the nearest ones.
+    """The values of every pixel of the upright image; the nearest ones.
 
     Args:
       values: (height, width), as they were read.
       path: where they come from.
-      image_path: of the picture.
-      shape: (height, width) of the upright picture.
-      tag: EXIF orientation by which the picture was turned.
+      image_path: of the image.
+      shape: (height, width) of the upright image.
+      tag: EXIF orientation by which the image was turned.
 
     Raises:
-      InputError: they have another shape than the picture, whichever way up.
+      InputError: they have another shape than the image, whichever way up.
     """
     height, width = values.shape
     fits = abs(height * shape[1] / (width * shape[0]) - 1) <= SAME_SHAPE
@@ -46,10 +46,10 @@ def like_picture(
         return values
     if not fits:
         raise InputError(
-            f"{path}: expected the size of the picture {image_path}, "
+            f"{path}: expected the size of {image_path}, "
             f"{shape[1]}x{shape[0]} pixels, or the same shape at another size; got "
             f"{width}x{height}"
-            + f" (the picture is turned by its EXIF tag {tag})"
+            + f" (the image is turned by its EXIF tag {tag})"
             * (tag != exif.UPRIGHT)
         )
     logger.info("%s: enlarged from %dx%d pixels", path, width, height)
