@@ -132,7 +132,7 @@ def test_doubtful_metres_are_warnings(shipped, taxi, caplog):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"depth": np.ones((5, 7))}, "depth: expected the size of the image"),
+        ({"depth": np.ones((5, 7))}, "depth: expected the size of .*taxi.png, 224x224"),
         ({"depth": [1, 2]}, "depth: expected a depth map"),
         ({"intrinsics": (1, 2)}, "intrinsics: expected four numbers|expected a 3x3"),
         ({"intrinsics": "none.json"}, "no such file"),
