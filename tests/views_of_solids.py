@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
-from pixel2mesh_jax.geometry import camera
+from pixel2mesh_jax.geometry import camera, frustum
 
 SIZE = 96  # pixels
+R = 48  # rays to a side of a volume, and layers
 CENTER = np.array([0.02, -0.01, -0.8])
 Distance = Callable[[np.ndarray], np.ndarray]
 
@@ -61,3 +63,28 @@ def see(distance: Distance) -> SolidView:
 
 
 SOLIDS = {"sphere": sphere, "box": box, "torus": torus}
+
+
+def whole_volume(view):
+    """The volume of a view, long enough for all of the solid."""
+    volume = frustum.view_volume(view.depth, view.mask, view.intrinsics)
+    return volume._replace(extent=np.float32(1.5) * volume.extent)
+
+
+def parts_of(view):
+    """Volume, true distances in cells, and what the view says."""
+    volume = whole_volume(view)
+    rgb = np.repeat(view.mask[..., None], 3, axis=-1)
+    seen = jax.jit(frustum.look, static_argnums=(5, 6))(
+        rgb, view.depth, view.mask, view.intrinsics, volume, R, R
+    )
+    cosine, measured = frustum.measured_field(seen, volume, R)
+    cell = float(frustum.thickness(volume, R))
+    true = view.distance(frustum.cell_points(volume, R, R)) / cell
+    return (
+        volume,
+        true,
+        np.asarray(measured),
+        np.asarray(seen.depth),
+        np.asarray(cosine),
+    )

@@ -1,40 +1,12 @@
 """Meshes of view volumes: closed, outward, where the surface is."""
 
-import jax
 import numpy as np
 import pytest
 import trimesh
 from scipy.spatial import cKDTree
 
 from pixel2mesh_jax.geometry import camera, frustum, isosurface, surface
-from tests.views_of_solids import SOLIDS, see
-
-R = 48
-
-
-def whole_volume(view):
-    """The volume of a view, long enough for all of the solid."""
-    volume = frustum.view_volume(view.depth, view.mask, view.intrinsics)
-    return volume._replace(extent=np.float32(1.5) * volume.extent)
-
-
-def parts_of(view):
-    """Volume, true distances in cells, and what the view says."""
-    volume = whole_volume(view)
-    rgb = np.repeat(view.mask[..., None], 3, axis=-1)
-    seen = jax.jit(frustum.look, static_argnums=(5, 6))(
-        rgb, view.depth, view.mask, view.intrinsics, volume, R, R
-    )
-    cosine, measured = frustum.measured_field(seen, volume, R)
-    cell = float(frustum.thickness(volume, R))
-    true = view.distance(frustum.cell_points(volume, R, R)) / cell
-    return (
-        volume,
-        true,
-        np.asarray(measured),
-        np.asarray(seen.depth),
-        np.asarray(cosine),
-    )
+from tests.views_of_solids import SOLIDS, R, parts_of, see, whole_volume
 
 
 def is_closed(mesh):

@@ -1,0 +1,158 @@
+"""What the choices between the distances of the network and the mesh are worth.
+
+    python -m benchmarks.extraction --data_dir data --views 100
+
+Of the weights that ship, on views of the validation split, taken evenly: choices are
+made there and never on the test split. Every row changes one thing; the network runs
+once per view. Scores: protocol `surface`, means over the views.
+"""
+
+import argparse
+import functools
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from data_pipelines import input_pipeline
+from pixel2mesh_jax.command_line import Parser
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.evaluation import protocols, score_tables
+from pixel2mesh_jax.geometry import frustum, isosurface
+from pixel2mesh_jax.io.meshes import Surface
+from pixel2mesh_jax.structures import Batch, VolumeOutputs
+from pixel2mesh_jax.training import run_folder
+from pixel2mesh_jax.weights import release
+
+LEVELS = (0.0, 0.2, 0.3)  # cells, besides the one of the weights
+COLUMNS = 3  # of the protocol
+SURFACE = protocols.PROTOCOLS["surface"]
+
+
+class View(NamedTuple):
+    """What the network says of one view.
+
+    Attributes:
+      found: its outputs, without the axis of the batch.
+      volume: where the grid stands.
+      truth: the true shape.
+    """
+
+    found: VolumeOutputs
+    volume: frustum.ViewVolume
+    truth: protocols.Truth
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
+    parser = Parser(
+        prog="python -m benchmarks.extraction",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data_dir", required=True)
+    parser.add_argument("--dataset", default="mesh_folder")
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--views", type=int, default=100)
+    wanted = parser.parse_args(arguments)
+    try:
+        run = run_folder.load_released(release.DEFAULT)
+        text = table(views(run, wanted), choices(run.config.model.level))
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    sys.stdout.write(text + "\n")
+    return 0
+
+
+def choices(level: float) -> dict[str, Callable[[View], Surface]]:
+    """Name -> how a mesh is made of a view; the first one is how it is done."""
+    made = functools.partial(mesh, level=level)
+    return {
+        f"as it is: level {level:g}, carved and stamped, visible parts": made,
+        **{
+            f"level {other:g}": functools.partial(mesh, level=other) for other in LEVELS
+        },
+        "carved, not stamped": functools.partial(made, field=carved),
+        "the network alone": functools.partial(made, field=network_alone),
+        "all parts": functools.partial(made, visible=False),
+    }
+
+
+def views(run: run_folder.Run, wanted: argparse.Namespace) -> Iterator[View]:
+    """Views of a split, evenly, through the network."""
+    where = (wanted.dataset, wanted.data_dir)
+    total = input_pipeline.dataset_info(*where).num_examples[wanted.split]
+    places = np.linspace(0, total - 1, min(wanted.views, total)).round().astype(int)
+    batches = input_pipeline.eval_batches(
+        *where,
+        split=wanted.split,
+        batch_size=1,
+        image_size=run.config.image_size,
+        places=places.tolist(),
+    )
+    return (view_of(run, batch) for batch in batches)
+
+
+def view_of(run: run_folder.Run, batch: Batch) -> View:
+    """One view with depth."""
+    found = jax.device_get(run.call("__call__", batch))
+    one = jax.tree.map(lambda array: np.asarray(array[0]), found)
+    truth = protocols.truth(batch.points[0], batch.normals[0])
+    return View(one, frustum.unpack(one.placement.astype(np.float64)), truth)
+
+
+def carved(distances, measured, depth, cosine, volume, level):
+    """Nothing before the measured surface."""
+    del depth, cosine, volume
+    return np.maximum(distances - level, measured)
+
+
+def network_alone(distances, measured, depth, cosine, volume, level):
+    """As the network says it."""
+    del measured, depth, cosine, volume
+    return distances - level
+
+
+def mesh(
+    view: View,
+    level: float,
+    field: Callable = isosurface.carve_and_stamp,
+    visible: bool = True,
+) -> Surface:
+    """The mesh of a view."""
+    found = view.found
+    values = field(
+        *(found.distances, found.measured, found.depth, found.cosine),
+        view.volume,
+        level,
+    )
+    return isosurface.extract(values, view.volume, visible)
+
+
+def table(seen: Iterator[View], ways: dict[str, Callable[[View], Surface]]) -> str:
+    """Mean scores of each way."""
+    scores = {name: [] for name in ways}
+    for view, name in itertools.product(seen, ways):
+        surface = ways[name](view)
+        predicted = SURFACE.represent(surface.vertices, surface.faces)
+        scores[name].append(SURFACE.score(predicted, view.truth))
+    columns = SURFACE.columns[:COLUMNS]
+    lines = [
+        [name, *(column.text(_mean(found, column.score)) for column in columns)]
+        for name, found in scores.items()
+    ]
+    count = len(next(iter(scores.values())))
+    head = (f"{count} views", *(column.heading for column in columns))
+    return score_tables.markdown_table(head, lines)
+
+
+def _mean(found, score):
+    return {score: float(np.mean([one[score] for one in found]))}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
