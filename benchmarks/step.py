@@ -31,7 +31,7 @@ BATCH_SIZES = {
 }
 # Else all; CPUs compute bfloat16 in float32.
 BFLOAT16_BATCH_SIZES = {"cpu": {"conv18": (), "resnet50": ()}}
-GOALS = {"training step": 3, "inference": 2}  # of conv18 at batch 4 on a CPU
+GOALS = {"training step": 2, "inference": 1.8}  # of conv18 at batch 4 on a CPU
 GOAL_BATCH = 4
 # Of the largest value; untrained networks predict metres (18 convolutions) or hundreds
 # of them (ResNet-50, whose running statistics do not normalise yet). A GPU multiplies
