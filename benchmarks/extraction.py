@@ -28,7 +28,6 @@ from pixel2mesh_jax.training import run_folder
 from pixel2mesh_jax.weights import release
 
 LEVELS = (0.0, 0.2, 0.3)  # cells, besides the one of the weights
-LARGE = (0, 60, 600)  # faces of unseen parts, besides `isosurface.LARGE_PART`
 COLUMNS = 3  # of the protocol
 SURFACE = protocols.PROTOCOLS["surface"]
 
@@ -72,16 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def choices(level: float) -> dict[str, Callable[[View], Surface]]:
     """Name -> how a mesh is made of a view; the first one is how it is done."""
     made = functools.partial(mesh, level=level)
-    part = lambda count: functools.partial(made, large=count)  # noqa: E731
     return {
-        f"as it is: level {level:g}, carved and stamped": made,
+        f"as it is: level {level:g}, carved and stamped, visible parts": made,
         **{
             f"level {other:g}": functools.partial(mesh, level=other) for other in LEVELS
         },
         "carved, not stamped": functools.partial(made, field=carved),
         "the network alone": functools.partial(made, field=network_alone),
-        **{f"unseen parts from {count} faces on": part(count) for count in LARGE},
-        "seen parts alone": part(np.inf),
+        "all parts": functools.partial(made, visible=False),
     }
 
 
@@ -124,7 +121,7 @@ def mesh(
     view: View,
     level: float,
     field: Callable = isosurface.carve_and_stamp,
-    large: int | float = isosurface.LARGE_PART,
+    visible: bool = True,
 ) -> Surface:
     """The mesh of a view."""
     found = view.found
@@ -133,7 +130,7 @@ def mesh(
         view.volume,
         level,
     )
-    return isosurface.extract(values, view.volume, large)
+    return isosurface.extract(values, view.volume, visible)
 
 
 def table(seen: Iterator[View], ways: dict[str, Callable[[View], Surface]]) -> str:

@@ -30,9 +30,6 @@ DOUBT = 0.25
 SHELL = 2.5
 # Radius in cells of what stands in for nothing.
 BALL = 1.5
-# Faces from which on a part is kept that the camera does not see: a leg behind an
-# object, not a crumb. Chosen on validation views (`benchmarks/extraction.py`).
-LARGE_PART = 200
 # Distance in cells from a node below which the surface is moved off it: marching cubes
 # makes faces without area where the surface meets a node.
 NUDGE = 1e-3
@@ -122,24 +119,22 @@ def ball(shape: tuple[int, int, int]) -> Float[np.ndarray, "R R L"]:
 
 
 def extract(
-    field: Float[np.ndarray, "R R L"],
-    volume: ViewVolume,
-    large: int | float = LARGE_PART,
+    field: Float[np.ndarray, "R R L"], volume: ViewVolume, visible: bool = True
 ) -> Surface:
     """The surface where a field is zero, closed at the border of the volume.
 
     Args:
       field: negative inside.
       volume: where the grid stands.
-      large: faces of a part that is kept although the camera sees none of it.
+      visible: keep only parts that the camera sees some of.
 
     Returns:
       A watertight mesh; without faces if the field is positive everywhere.
     """
     resolution, _, layers = field.shape
     index, faces = marching_cubes(field)
-    if len(faces):
-        index, faces = without_crumbs(index, faces, resolution, large)
+    if visible and len(faces):
+        index, faces = keep_visible(index, faces, resolution)
     one = ViewVolume(*(np.asarray(part, np.float64) for part in volume))
     vertices = frustum.points_of_index(index, one, resolution, layers)
     return Surface(vertices.astype(np.float32), faces, index)
@@ -182,13 +177,10 @@ def _crossed_cells(field):
     return field[nodes], places, place.reshape(-1, len(CELL)).astype(np.int64)
 
 
-def without_crumbs(
-    index: Float[np.ndarray, "V 3"],
-    faces: Int[np.ndarray, "F 3"],
-    resolution: int,
-    large: int | float,
+def keep_visible(
+    index: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], resolution: int
 ) -> tuple[Float[np.ndarray, "W 3"], Int[np.ndarray, "G 3"]]:
-    """Leaves out connected parts of less than `large` faces that no ray sees.
+    """Leaves out the connected parts of which the camera sees nothing.
 
     A part is seen where one of its vertices is the first on its ray.
     """
@@ -199,8 +191,7 @@ def without_crumbs(
     np.minimum.at(first, ray, index[:, 2])
     seen = np.zeros(part.max() + 1, bool)
     seen[part[index[:, 2] <= first[ray]]] = True
-    size = np.bincount(part[faces[:, 0]], minlength=len(seen))
-    kept = (seen | (size >= large))[part]
+    kept = seen[part]
     number = np.cumsum(kept) - 1
     return index[kept], number[faces[kept[faces[:, 0]]]].astype(np.int32)
 
