@@ -1,0 +1,38 @@
+"""What a mesh was made of, small enough to be kept and shown beside it."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from pixel2mesh_jax.io import views
+from pixel2mesh_jax.io.captures import Capture
+
+MAX_SIDE = 512  # pixels
+
+
+class Evidence(NamedTuple):
+    """The whole picture as it was used, upright.
+
+    Attributes:
+      picture: sRGB; alpha is what was taken for the object.
+      depth: along the optical axis, of the object and of what surrounds it, 0 =
+        missing. Metres if it was measured; if it was estimated, the network's own unit
+        and the object alone. None without depth.
+    """
+
+    picture: UInt8[np.ndarray, "H W 4"]
+    depth: Float32[np.ndarray, "H W"] | None
+
+
+def evidence(capture: Capture) -> Evidence:
+    """Picture and depth of a capture, at most `MAX_SIDE` pixels per side."""
+    view = capture.view
+    if view.estimated is not None:
+        view = views.with_relative_depth(view, view.estimated)
+    elif capture.surroundings is not None:
+        view = view._replace(depth=view.depth + capture.surroundings)
+    factor = -(-max(view.depth.shape) // MAX_SIDE)
+    if factor > 1:
+        view = views.shrink(view, factor)
+    return Evidence(view.rgba, view.depth if view.depth.any() else None)

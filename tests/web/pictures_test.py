@@ -1,0 +1,69 @@
+"""The picture beside the mesh."""
+
+import numpy as np
+import pytest
+
+from pixel2mesh_jax.inference.evidence import MAX_SIDE, Evidence, evidence
+from pixel2mesh_jax.io.captures import Capture
+from pixel2mesh_jax.structures import View
+from pixel2mesh_jax.web import pictures
+
+SIZE = 100
+
+
+@pytest.fixture
+def scene():
+    """A black square before a black ground; depth falls from left to right."""
+    picture = np.zeros((SIZE, SIZE, 4), np.uint8)
+    picture[30:70, 30:70, 3] = 255
+    depth = np.tile(np.linspace(1, 2, SIZE, dtype=np.float32), (SIZE, 1))
+    return Evidence(picture, depth)
+
+
+def test_the_object_keeps_its_colours_and_gets_an_outline(scene):
+    shown = pictures.side_by_side(scene._replace(depth=None))
+    assert shown.shape == (SIZE, SIZE, 3)
+    assert not shown[30:70, 30:70].any()
+    assert (shown[29, 30:70] == pictures.OUTLINE).all()
+    assert (shown[:20] == round(255 * pictures.FADED)).all()
+
+
+def test_depth_stands_beside_it(scene):
+    shown = pictures.side_by_side(scene)
+    assert shown.shape == (SIZE, 2 * SIZE + 2, 3)
+    depth = shown[:, SIZE + 2 :].astype(int)
+    assert np.ptp(depth[35:65, 35:65], axis=-1).min() > 0  # colours
+    assert np.ptp(depth[:20], axis=-1).max() == 0  # greys
+    assert (np.diff(depth[0, :, 0]) <= 0).all()  # farther is darker
+    assert depth[50, 31].sum() > depth[50, 68].sum()
+
+
+def test_missing_depth_is_white(scene):
+    scene.depth[:50] = 0
+    inside = scene.picture[..., 3] > 127
+    shown = pictures.depth_colors(scene.depth, inside)
+    assert (shown[:50] == 255).all()
+    assert (shown[50:] != 255).any(axis=-1).all()
+
+
+def test_an_object_at_the_border_has_an_outline_inside_the_picture(scene):
+    inside = np.ones((SIZE, SIZE), bool)
+    assert not pictures.outline(inside).any()
+    inside[:, 50:] = False
+    assert [*np.nonzero(pictures.outline(inside)[0])[0]] == [50]
+
+
+def test_evidence_is_small_and_shows_the_surroundings():
+    shape = (600, 1300)
+    rgba = np.full((*shape, 4), 255, np.uint8)
+    rgba[:, :650, 3] = 0
+    object_depth = np.where(rgba[..., 3] > 0, np.float32(1), np.float32(0))
+    view = View(rgba, object_depth, np.eye(3, dtype=np.float32))
+    around = np.where(object_depth > 0, np.float32(0), np.float32(2))
+    found = evidence(Capture(view, 1.0, True, 1, around))
+    assert found.picture.shape == (200, 433, 4)
+    assert max(found.picture.shape) <= MAX_SIDE
+    assert (found.depth[:, :216] == 2).all()
+    assert (found.depth[:, 218:] == 1).all()
+    nothing = view._replace(depth=np.zeros(shape, np.float32))
+    assert evidence(Capture(nothing, None, True, 1)).depth is None
