@@ -11,13 +11,14 @@ import os
 import pathlib
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pixel2mesh_jax import model as models
 from pixel2mesh_jax.command_line import Parser
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.io import matting as mattings
+from pixel2mesh_jax.io.matting import Matting
 from pixel2mesh_jax.web import job, layout
 from pixel2mesh_jax.weights import release
 
@@ -112,7 +113,7 @@ def build(model: models.Model, matting: str = mattings.NONE) -> Any:
             "The page needs gradio: pip install 'pixel2mesh-jax[web]'"
         ) from None
 
-    run, show = _actions(gradio, model, mattings.load_matting(matting))
+    run, show = actions(gradio, model, mattings.load_matting(matting))
     background = None if matting == mattings.NONE else job.without_folders(matting)
     with gradio.Blocks(
         title="pixel2mesh_jax",
@@ -150,8 +151,13 @@ def build(model: models.Model, matting: str = mattings.NONE) -> Any:
     return page.queue(max_size=MAX_WAITING)
 
 
-def _actions(gradio, model, matting):
-    """What the button does, and what the slider; each has a folder for its files."""
+def actions(
+    gradio: Any, model: models.Model, matting: Matting | None
+) -> tuple[Callable[..., tuple], Callable[[models.Result, int], str]]:
+    """What the button does: fields -> `Answer`; and the slider: result, stage -> glb.
+
+    Each has a folder for its files. They raise gradio's `Error` for unusable input.
+    """
     folders = [tempfile.TemporaryDirectory(prefix="pixel2mesh_") for _ in range(2)]
 
     def emptied(number):

@@ -122,16 +122,19 @@ def _look(gradio):
     return frame, texture
 
 
-def outputs(gradio: Any, seconds: float) -> Outputs:
+def outputs(gradio: Any, seconds: int) -> Outputs:
     """The results; the meshes of the stages are kept for so many seconds."""
     return Outputs(
         mesh=gradio.Model3D(label="Mesh: drag to turn", height=MESH_HEIGHT),
-        stages=gradio.Slider(1, 2, 1, step=1, visible=False, interactive=True),
+        stages=gradio.Slider(
+            1, 2, 1, step=1, visible=False, interactive=True, elem_id="stages"
+        ),
         picture=gradio.Image(
             label="Taken for the object; its depth, bright = near",
             interactive=False,
             format="png",
             buttons=["fullscreen"],
+            elem_id="evidence",
         ),
         download=gradio.File(label="Download"),
         facts=gradio.JSON(label="What is known of it"),
