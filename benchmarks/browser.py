@@ -37,7 +37,7 @@ FLAGS = (
 )
 DESK, PHONE = (1400, 1000), (400, 800)  # width and height of the window, pixels
 PICTURES = {"app.png": DESK, "app_phone.png": PHONE}
-PALETTE = 128  # colours of a saved picture
+PALETTE = 256  # colours of a saved picture
 START = 120  # seconds until the page answers; most of it is JAX
 PATIENCE = 180_000  # milliseconds for the first mesh, which compiles
 SETTLED = 1_000  # milliseconds in which nothing changes once a mesh is drawn

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, UInt8
+from PIL import Image
 
 from pixel2mesh_jax.io import views
 from pixel2mesh_jax.io.captures import Capture
@@ -28,11 +29,21 @@ class Evidence(NamedTuple):
 def evidence(capture: Capture) -> Evidence:
     """Picture and depth of a capture, at most `MAX_SIDE` pixels per side."""
     view = capture.view
+    rgba = view.rgba
     if view.estimated is not None:
         view = views.with_relative_depth(view, view.estimated)
     elif capture.surroundings is not None:
         view = view._replace(depth=view.depth + capture.surroundings)
-    factor = -(-max(view.depth.shape) // MAX_SIDE)
+    depth = view.depth
+    factor = -(-max(depth.shape) // MAX_SIDE)
     if factor > 1:
-        view = views.shrink(view, factor)
-    return Evidence(view.rgba, view.depth if view.depth.any() else None)
+        rgba, depth = _reduced(rgba, factor), views.shrink(view, factor).depth
+    return Evidence(rgba, depth if depth.any() else None)
+
+
+def _reduced(rgba, factor):
+    """Averaged; what is transparent keeps its colours, unlike in `views.shrink`."""
+    height, width = (length // factor for length in rgba.shape[:2])
+    whole = Image.fromarray(rgba[: height * factor, : width * factor])
+    bands = [band.reduce(factor) for band in whole.split()]
+    return np.array(Image.merge("RGBA", bands))

@@ -29,7 +29,9 @@ FRAMES = {
 EXAMPLES = ("taxi", "bench", "gelatin_box")
 # Fields that examples fill: the first ones of the form.
 EXAMPLE_FIELDS = Form._fields[: Form._fields.index("file_format") + 1]
-FILE_HEIGHT = 120  # of a field for a file, pixels
+FILE_HEIGHT = 150  # of a field for a file, pixels
+# Of a field that stands beside another one; on a phone, below it.
+FIELD_WIDTH = 220
 MESH_HEIGHT = 420
 
 
@@ -67,17 +69,26 @@ def inputs(gradio: Any, background: str | None) -> Form:
         mask = _file(gradio, "Mask, optional: white on the object")
     with gradio.Row():
         preset = gradio.Dropdown(
-            list(PRESETS), label="Sensor", value=next(iter(PRESETS))
+            list(PRESETS),
+            label="Sensor",
+            value=next(iter(PRESETS)),
+            min_width=FIELD_WIDTH,
         )
         camera = gradio.Textbox(
-            label="Camera: fx, fy, cx, cy in pixels", placeholder="617,617,320,240"
+            "",
+            label="Camera: fx, fy, cx, cy in pixels",
+            placeholder="617,617,320,240",
+            min_width=FIELD_WIDTH,
         )
     preset.change(PRESETS.get, preset, camera, api_visibility="private")
     with gradio.Row():
         unit = gradio.Dropdown(
-            ["", *units.UNITS], label="Depth unit", value="", allow_custom_value=True
+            ["", *units.UNITS],
+            label="Depth unit",
+            value="",
+            allow_custom_value=True,
         )
-        file_format = gradio.Radio(FORMATS, label="File", value="glb")
+        file_format = gradio.Radio(FORMATS, label="File", value="glb", scale=2)
     with gradio.Accordion("Which part is the object", open=False):
         part = _part(gradio, background)
     with gradio.Accordion("Cameras from files", open=False):
@@ -91,17 +102,22 @@ def _part(gradio, background):
     """Label, box, and whether the background is removed."""
     with gradio.Row():
         box = gradio.Textbox(
+            "",
             label="Box: left, top, right, bottom",
             info="Pixels; for a picture that depth alone cuts out.",
             placeholder="40,30,200,180",
+            min_width=FIELD_WIDTH,
         )
         label = gradio.Textbox(
+            "",
             label="Label in the mask",
             info="Value of the object, if the mask has several.",
             placeholder="3",
+            min_width=FIELD_WIDTH,
         )
     offered = f"With {background}." if background else "Start the page with --matting."
     remove = gradio.Checkbox(
+        False,
         label="Remove the background",
         info=f"Of a picture without transparency and mask. {offered}",
         interactive=background is not None,
@@ -117,7 +133,7 @@ def _look(gradio):
         value="camera",
     )
     texture = gradio.Checkbox(
-        label=f"Texture of {TEXTURE} texels from the picture (glb, obj)"
+        False, label=f"Texture of {TEXTURE} texels from the picture (glb, obj)"
     )
     return frame, texture
 
@@ -175,7 +191,9 @@ def _example(picture):
 
 
 def _file(gradio, label):
-    return _as_uploaded(gradio.File(label=label, height=FILE_HEIGHT))
+    return _as_uploaded(
+        gradio.File(label=label, height=FILE_HEIGHT, min_width=FIELD_WIDTH)
+    )
 
 
 def _as_uploaded(component):

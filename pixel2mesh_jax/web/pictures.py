@@ -29,7 +29,13 @@ def side_by_side(evidence: Evidence) -> UInt8[np.ndarray, "H W 3"]:
 
 
 def cut_out(rgba: UInt8[np.ndarray, "H W 4"]) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture on white; what is not the object is faint."""
+    """The picture on white; what is not the object is faint.
+
+    Where that has one colour everywhere, files have hidden nothing there: it is white.
+    """
+    hidden = rgba[rgba[..., 3] == 0]
+    if len(hidden) and not np.ptp(hidden, axis=0).any():
+        rgba = np.where(rgba[..., 3:] == 0, np.uint8(255), rgba)
     covered = np.maximum(rgba[..., 3:] / 255, 1 - FADED)
     return np.round(rgba[..., :3] * covered + 255 * (1 - covered)).astype(np.uint8)
 

@@ -13,8 +13,10 @@ SIZE = 100
 
 @pytest.fixture
 def scene():
-    """A black square before a black ground; depth falls from left to right."""
+    """A black square before a dark ground; depth grows from left to right."""
     picture = np.zeros((SIZE, SIZE, 4), np.uint8)
+    picture[20:] = (100, 0, 0, 0)
+    picture[30:70, 30:70] = 0
     picture[30:70, 30:70, 3] = 255
     depth = np.tile(np.linspace(1, 2, SIZE, dtype=np.float32), (SIZE, 1))
     return Evidence(picture, depth)
@@ -26,6 +28,14 @@ def test_the_object_keeps_its_colours_and_gets_an_outline(scene):
     assert not shown[30:70, 30:70].any()
     assert (shown[29, 30:70] == pictures.OUTLINE).all()
     assert (shown[:20] == round(255 * pictures.FADED)).all()
+
+
+def test_ground_of_one_colour_is_white(scene):
+    """What pictures with transparency have there is no colour of anything."""
+    picture = np.where(scene.picture[..., 3:] > 0, scene.picture, np.uint8(0))
+    shown = pictures.cut_out(picture)
+    assert (shown[:30] == 255).all()
+    assert not shown[30:70, 30:70].any()
 
 
 def test_depth_stands_beside_it(scene):
@@ -56,13 +66,14 @@ def test_an_object_at_the_border_has_an_outline_inside_the_picture(scene):
 def test_evidence_is_small_and_shows_the_surroundings():
     shape = (600, 1300)
     rgba = np.full((*shape, 4), 255, np.uint8)
-    rgba[:, :650, 3] = 0
+    rgba[:, :650] = (10, 20, 30, 0)
     object_depth = np.where(rgba[..., 3] > 0, np.float32(1), np.float32(0))
     view = View(rgba, object_depth, np.eye(3, dtype=np.float32))
     around = np.where(object_depth > 0, np.float32(0), np.float32(2))
     found = evidence(Capture(view, 1.0, True, 1, around))
     assert found.picture.shape == (200, 433, 4)
     assert max(found.picture.shape) <= MAX_SIDE
+    assert [*found.picture[0, 0]] == [10, 20, 30, 0]  # for a picture of the scene
     assert (found.depth[:, :216] == 2).all()
     assert (found.depth[:, 218:] == 1).all()
     nothing = view._replace(depth=np.zeros(shape, np.float32))
