@@ -26,6 +26,7 @@ FRAMES = {
     "opencv": "y down, z forward",
     "object": "upright around the origin",
 }
+EVIDENCE = "What was taken for the object, and its depth: bright is near."
 EXAMPLES = ("taxi", "bench", "gelatin_box")
 # Fields that examples fill: the first ones of the form.
 EXAMPLE_FIELDS = Form._fields[: Form._fields.index("file_format") + 1]
@@ -64,7 +65,7 @@ def inputs(gradio: Any, background: str | None) -> Form:
             label="Picture", type="filepath", image_mode=None, sources=["upload"]
         )
     )
-    with gradio.Row():
+    with gradio.Row(equal_height=True):
         depth = _file(gradio, "Depth, optional: PNG in mm, TIFF, npy")
         mask = _file(gradio, "Mask, optional: white on the object")
     with gradio.Row():
@@ -88,7 +89,9 @@ def inputs(gradio: Any, background: str | None) -> Form:
             value="",
             allow_custom_value=True,
         )
-        file_format = gradio.Radio(FORMATS, label="File", value="glb", scale=2)
+        file_format = gradio.Radio(
+            FORMATS, label="File", value="glb", scale=2, min_width=FIELD_WIDTH
+        )
     with gradio.Accordion("Which part is the object", open=False):
         part = _part(gradio, background)
     with gradio.Accordion("Cameras from files", open=False):
@@ -140,13 +143,17 @@ def _look(gradio):
 
 def outputs(gradio: Any, seconds: int) -> Outputs:
     """The results; the meshes of the stages are kept for so many seconds."""
+    mesh = gradio.Model3D(label="Mesh: drag to turn", height=MESH_HEIGHT)
+    stages = gradio.Slider(
+        1, 2, 1, step=1, visible=False, interactive=True, elem_id="stages"
+    )
+    gradio.Markdown(EVIDENCE)
     return Outputs(
-        mesh=gradio.Model3D(label="Mesh: drag to turn", height=MESH_HEIGHT),
-        stages=gradio.Slider(
-            1, 2, 1, step=1, visible=False, interactive=True, elem_id="stages"
-        ),
+        mesh=mesh,
+        stages=stages,
         picture=gradio.Image(
-            label="Taken for the object; its depth, bright = near",
+            show_label=False,  # it would cover a corner
+            alt_text=EVIDENCE,
             interactive=False,
             format="png",
             buttons=["fullscreen"],
