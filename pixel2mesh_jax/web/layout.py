@@ -17,12 +17,13 @@ PRESETS = {
     "Azure Kinect, 1280x720": "609,609,640,360",
 }
 CAMERA_FILES = (
-    "Camera of the picture (RealSense, ROS, Open3D, COLMAP, nerfstudio, BOP)",
-    "Camera of the depth map, where it is another one",
-    "Depth to colour: 4x4 matrix, or rotation and translation, as JSON",
+    "Camera of the picture",
+    "Camera of the depth map, if another one",
+    "Depth to colour: matrix, or turn and shift",
 )
+CAMERAS = "As RealSense, ROS, Open3D, COLMAP, nerfstudio or BOP write them."
 FRAMES = {
-    "camera": "as the picture sees it, y up",
+    "camera": "as it is seen, y up",
     "opencv": "y down, z forward",
     "object": "upright around the origin",
 }
@@ -95,6 +96,7 @@ def inputs(gradio: Any, background: str | None) -> Form:
     with gradio.Accordion("Which part is the object", open=False):
         part = _part(gradio, background)
     with gradio.Accordion("Cameras from files", open=False):
+        gradio.Markdown(CAMERAS)
         files = [_file(gradio, label) for label in CAMERA_FILES]
     with gradio.Accordion("Frame and texture", open=False):
         look = _look(gradio)

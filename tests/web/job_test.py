@@ -93,7 +93,7 @@ def test_frames_and_textures(shipped, tmp_path):
         ({"depth_camera": "README.md"}, "README.md: not a JSON file"),
         ({"depth_to_color": "README.md"}, "--depth_intrinsics"),
         ({"mask": "README.md"}, "README.md: not a picture"),
-        ({"box": "1,2,3"}, "expected left,top,right,bottom in pixels"),
+        ({"box": "1, 2 3"}, "box '1,2,3': expected left,top,right,bottom in pixels"),
         ({"box": "30,30,10,10"}, "expected left,top,right,bottom in pixels"),
         ({"label": "mug"}, "label 'mug': expected a whole number"),
         ({"label": "3"}, "needs a mask"),
