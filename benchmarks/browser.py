@@ -39,6 +39,7 @@ DESK, PHONE = (1400, 1000), (400, 800)  # width and height of the window, pixels
 PICTURES = {"app.png": DESK, "app_phone.png": PHONE}
 PALETTE = 256  # colours of a saved picture
 START = 120  # seconds until the page answers; most of it is JAX
+STOP = 30  # seconds until it has ended; it takes 3
 PATIENCE = 180_000  # milliseconds for the first mesh, which compiles
 SETTLED = 1_000  # milliseconds in which nothing changes once a mesh is drawn
 LOOKS = 60
@@ -98,6 +99,7 @@ def served(folder: str | os.PathLike, *options: str) -> Iterator[str]:
     command = [sys.executable, "-m", "pixel2mesh_jax.app", "--port", str(port)]
     command += options
     environment = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(REPOSITORY)}
+    environment["PYTHONFAULTHANDLER"] = "1"
     environment.pop("GRADIO_TEMP_DIR", None)
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
@@ -106,9 +108,10 @@ def served(folder: str | os.PathLike, *options: str) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(timeout=30)
+            process.wait(timeout=STOP)
         except subprocess.TimeoutExpired:
-            process.kill()
+            process.send_signal(signal.SIGABRT)  # says on stderr where every thread is
+            process.wait()
             raise
 
 
