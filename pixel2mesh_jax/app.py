@@ -1,6 +1,7 @@
 """A page: drop a picture and its depth, turn the mesh, download it.
 
-    pixel2mesh-jax app [--model rgbd_sdf] [--host 127.0.0.1] [--port 7860]
+    pixel2mesh-jax app [--model rgbd_sdf|RUN] [--matting rembg|onnx:FILE]
+                       [--host 127.0.0.1] [--port 7860]
 
 Needs the extra `web` (gradio). Nothing is sent to another machine.
 """
