@@ -37,13 +37,15 @@ FLAGS = (
 )
 DESK, PHONE = (1400, 1000), (400, 800)  # width and height of the window, pixels
 IMAGES = {"app.png": DESK, "app_phone.png": PHONE}
-PALETTE = 128  # colours of a saved image
+PALETTE = 256  # colours of a saved image
 START = 120  # seconds until the page answers; most of it is JAX
+STOP = 30  # seconds until it has ended; it takes 3
 PATIENCE = 180_000  # milliseconds for the first mesh, which compiles
 SETTLED = 1_000  # milliseconds in which nothing changes once a mesh is drawn
 LOOKS = 60
-LAST_FIELD = 4  # for files: image, depth, three of cameras
+LAST_FIELD = 5  # for files: image, depth, mask, three of cameras
 DRAG = 150  # pixels
+EVIDENCE, STAGES = "#evidence img", "#stages input[type=range]"
 
 
 class Seen(NamedTuple):
@@ -52,6 +54,9 @@ class Seen(NamedTuple):
     Attributes:
       hosts: that the page asked for anything.
       before, after: the viewer as PNG, before and after the mesh was turned.
+      evidence: the image of the object and its depth as PNG, as it is drawn.
+      stages: the viewer as PNG at every stage of the slider, the first one first;
+        nothing where there is no slider.
       page: the page as PNG, from top to bottom, after that.
       width: of the page, pixels; wider than the window if something sticks out.
       seconds: from the press of the button to the mesh.
@@ -60,6 +65,8 @@ class Seen(NamedTuple):
     hosts: set[str]
     before: bytes
     after: bytes
+    evidence: bytes
+    stages: list[bytes]
     page: bytes
     width: int
     seconds: float
@@ -81,15 +88,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextlib.contextmanager
-def served(folder: str | os.PathLike) -> Iterator[str]:
-    """The address of a page with the weights that ship; ends with a TERM signal.
+def served(folder: str | os.PathLike, *options: str) -> Iterator[str]:
+    """The address of a page; ends with a TERM signal.
 
     Args:
       folder: for the temporary files of the server.
+      *options: of `pixel2mesh-jax app`; the weights that ship without any.
     """
     port = free_port()
     command = [sys.executable, "-m", "pixel2mesh_jax.app", "--port", str(port)]
+    command += options
     environment = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(REPOSITORY)}
+    environment["PYTHONFAULTHANDLER"] = "1"
     environment.pop("GRADIO_TEMP_DIR", None)
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
@@ -98,9 +108,10 @@ def served(folder: str | os.PathLike) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(timeout=30)
+            process.wait(timeout=STOP)
         except subprocess.TimeoutExpired:
-            process.kill()
+            process.send_signal(signal.SIGABRT)  # says on stderr where every thread is
+            process.wait()
             raise
 
 
@@ -127,8 +138,14 @@ def listens(host: str, port: int) -> bool:
         return asking.connect_ex((host, port)) == 0
 
 
-def visit(address: str, size: tuple[int, int]) -> Seen:
-    """Makes the mesh of the taxi with its depth and its camera, and turns it."""
+def visit(address: str, size: tuple[int, int], name: str = "taxi") -> Seen:
+    """Makes the mesh of an example, turns it and looks at its stages.
+
+    Args:
+      address: of the page.
+      size: width and height of the window.
+      name: of the example; its depth, mask and camera are uploaded as well.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -138,13 +155,16 @@ def visit(address: str, size: tuple[int, int]) -> Seen:
         hosts = set()
         page.on("request", lambda asked: hosts.add(host_of(asked.url)))
         page.goto(address)
-        fill_in(page)
+        fill_in(page, name)
         seconds, canvas = press(page)
         before, after = turn(page, canvas)
+        evidence = page.locator(EVIDENCE).screenshot()
+        stages = slide(page, canvas)
+        page.evaluate("scrollTo(0, 0)")
         width = page.evaluate("document.documentElement.scrollWidth")
         whole = page.screenshot(full_page=True)
         browser.close()
-    return Seen(hosts, before, after, whole, width, seconds)
+    return Seen(hosts, before, after, evidence, stages, whole, width, seconds)
 
 
 def host_of(url: str) -> str:
@@ -153,16 +173,18 @@ def host_of(url: str) -> str:
     return parts.scheme if parts.scheme in ("data", "blob") else parts.hostname
 
 
-def fill_in(page: Any) -> None:
-    """Image, depth and camera of the taxi, as a visitor uploads them."""
+def fill_in(page: Any, name: str) -> None:
+    """Image, depth, mask and camera of an example, as a visitor uploads them."""
     page.get_by_role("button", name="Cameras from files").click()
     fields = page.locator("input[type=file]")
     fields.nth(LAST_FIELD).wait_for(state="attached")
     # A field that has got its file is no field any more: the last one first.
-    for name, index in (("taxi_camera.json", 2), ("taxi_depth.png", 1)):
-        fields.nth(index).set_input_files(EXAMPLES / name)
-        page.get_by_text(pathlib.Path(name).stem).first.wait_for()
-    fields.first.set_input_files(EXAMPLES / "taxi.png")
+    for ending, index in (("_camera.json", 3), ("_mask.png", 2), ("_depth.png", 1)):
+        path = EXAMPLES / f"{name}{ending}"
+        if path.is_file():
+            fields.nth(index).set_input_files(path)
+            page.get_by_text(path.stem).first.wait_for()
+    fields.first.set_input_files(EXAMPLES / f"{name}.png")
     page.get_by_role("button", name="Remove Image").wait_for()
     page.get_by_role("button", name="Cameras from files").click()
 
@@ -190,6 +212,20 @@ def turn(page: Any, canvas: Any) -> tuple[bytes, bytes]:
     page.mouse.up()
     page.wait_for_timeout(SETTLED)
     return before, drawn(page, box)
+
+
+def slide(page: Any, canvas: Any) -> list[bytes]:
+    """The viewer at every stage, if there is a slider; leaves it at the last one."""
+    slider = page.locator(STAGES)
+    if not slider.count():
+        return []
+    most = int(slider.get_attribute("max"))
+    images = []
+    for key in ("Home", *["ArrowRight"] * (most - 1)):
+        slider.press(key)
+        page.wait_for_timeout(SETTLED)
+        images.append(drawn(page, canvas.bounding_box()))
+    return images
 
 
 def drawn(page: Any, box: dict[str, float]) -> bytes:

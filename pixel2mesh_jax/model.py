@@ -22,6 +22,7 @@ import trimesh
 from pixel2mesh_jax import compilation_cache
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.inference import finish
+from pixel2mesh_jax.inference.evidence import Evidence, evidence
 from pixel2mesh_jax.inference.finish import Finish
 from pixel2mesh_jax.inference.predict import Prediction, predict, warn_of_doubts
 from pixel2mesh_jax.io import (
@@ -36,7 +37,7 @@ from pixel2mesh_jax.io import (
     views,
 )
 from pixel2mesh_jax.io.in_memory import InMemory
-from pixel2mesh_jax.io.matting import load_matting
+from pixel2mesh_jax.io.matting import Matting, load_matting
 from pixel2mesh_jax.training import run_folder
 from pixel2mesh_jax.weights import release
 
@@ -53,14 +54,16 @@ class Result:
         without one the size is a guess.
       seconds: from the call to the mesh, compilation included.
       stages: meshes of the method's stages, the last one is `mesh`; arrays.
+      evidence: the whole image with what was taken for the object, and its depth.
       size: diagonal of the box of the mesh.
       distance: of the object from the camera.
       volume: enclosed by the mesh.
       is_watertight: whether every edge has two faces.
     """
 
-    def __init__(self, found: Prediction, seconds: float):
+    def __init__(self, found: Prediction, evidence: Evidence, seconds: float):
         self._found = found
+        self.evidence = evidence
         self.frame = found.frame
         self.scale_is_metric = found.is_metric
         self.seconds = seconds
@@ -89,13 +92,24 @@ class Result:
         visual = None if colors is None else materials.vertex_visual(colors)
         return trimesh.Trimesh(vertices, faces, visual=visual, process=False)
 
-    def save(self, path: str | pathlib.Path) -> pathlib.Path:
+    def save(self, path: str | pathlib.Path, stage: int | None = None) -> pathlib.Path:
         """Writes .glb, .obj, .ply or .stl; folders are made.
 
+        Args:
+          path: of the file.
+          stage: number of the mesh, from 1; the last one, which alone has a texture, by
+            default.
+
         Raises:
-          InputError: another suffix, or one of a file that holds no texture.
+          InputError: another suffix, one of a file that holds no texture, or no such
+            stage.
         """
-        meshes.save_mesh(path, *self._found.mesh, texture=self._found.texture)
+        last = len(self.stages)
+        number = last if stage is None else stage
+        if number not in range(1, last + 1):
+            raise InputError(f"stage is {stage}; expected 1 to {last}")
+        texture = self._found.texture if number == last else None
+        meshes.save_mesh(path, *self.stages[number - 1], texture=texture)
         return pathlib.Path(path)
 
     def __repr__(self) -> str:
@@ -133,7 +147,7 @@ class Model:
         depth_to_color: Any = None,
         label: int | None = None,
         box: tuple[int, int, int, int] | None = None,
-        matting: str = "none",
+        matting: str | Matting = "none",
         fit: str = "auto",
         frame: str = "camera",
         up: str = "y",
@@ -161,7 +175,8 @@ class Model:
           label: value of the object in `mask`.
           box: left, top, right, bottom of the object, pixels, where depth alone cuts it
             out of the scene.
-          matting: "rembg" or "onnx:FILE" cuts out what has neither alpha nor mask.
+          matting: "rembg" or "onnx:FILE" cuts out what has neither alpha nor mask; or
+            a function from colours (H, W, 3) to coverage (H, W), both 0 to 255.
           fit: "always" cuts out and centres the object, "never" does not, "auto"
             does so unless it looks as the network expects it.
           frame: of the mesh: "camera" (x right, y up, z towards the viewer), "opencv"
@@ -191,7 +206,7 @@ class Model:
             ),
             "label": label,
             "box": masks.parse_box(box),
-            "cut_out": _matting(matting),
+            "cut_out": _matting(matting) if isinstance(matting, str) else matting,
             "fit": _checked_fit(fit),
         }
         if not isinstance(image, list | tuple):
@@ -242,7 +257,7 @@ class Model:
         found = predict(extract, capture, name, image_size=size, fit=fit, refine=refine)
         warn_of_doubts(found, capture, name, "Give the intrinsics.")
         found = finish.finish(found, wanted, capture)
-        return Result(found, time.perf_counter() - started)
+        return Result(found, evidence(capture), time.perf_counter() - started)
 
     def _check_inputs(self, depth, name):
         if "points" in self.config.inputs:

@@ -1,4 +1,4 @@
-"""Files that a page may be given in place of an image, its depth or its cameras."""
+"""Files that a page may be given for an image, its depth, its mask, its cameras."""
 
 import io
 import json
@@ -19,11 +19,13 @@ Upload = tuple[str, str, bytes]
 
 
 def all_of_them() -> Iterator[Upload]:
-    """Thirty and some."""
+    """Fifty and some."""
     for name, content in images():
         yield "image", name, content
     for name, content in depth_maps():
         yield "depth", name, content
+    for name, content in masks():
+        yield "mask", name, content
     for name, content in cameras():
         yield "camera_file", name, content
     yield "depth_camera", "lens.json", b"{"
@@ -65,6 +67,28 @@ def depth_maps() -> Iterator[tuple[str, bytes]]:
     yield "text.png", b"no depth"
     yield "empty.tiff", b""
     yield "wide.pgm", b"P5\n9999999 9999999\n65535\n"
+
+
+def masks() -> Iterator[tuple[str, bytes]]:
+    """In place of the mask."""
+    taxi = (EXAMPLES / "taxi.png").read_bytes()
+    yield "cut.png", taxi[: len(taxi) // 2]
+    yield "text.png", b"This is no mask.\n" * 50
+    yield "empty.png", b""
+    yield "huge.png", png_that_says(100_000, 100_000)
+    yield "large.png", png_that_says(8_000, 5_001)
+    yield "black.png", saved(np.zeros((SIZE, SIZE), np.uint8))
+    yield "small.png", saved(np.full((SIZE // 3, SIZE), 255, np.uint8))
+    yield "dot.png", saved(np.full((1, 1), 255, np.uint8))
+    yield "ground.png", saved(off_the_object())
+    yield "numbers.npy", npy(np.ones((SIZE, SIZE), np.uint8))
+
+
+def off_the_object() -> np.ndarray:
+    """White where the depth map of the taxi has nothing."""
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    mask[:20, :20] = 255
+    return mask
 
 
 def cameras() -> Iterator[tuple[str, bytes]]:

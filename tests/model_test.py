@@ -178,3 +178,29 @@ def test_what_is_public():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = pixel2mesh_jax.nothing
     assert repr(model.Model).startswith("<class")
+
+
+def test_a_stage_is_saved_by_its_number(from_paths, tmp_path):
+    """The weights that ship have one."""
+    saved = from_paths.save(tmp_path / "first.ply", stage=1)
+    assert len(trimesh.load_mesh(saved).faces) == len(from_paths.mesh.faces)
+    for stage in (0, 2):
+        with pytest.raises(InputError, match=f"stage is {stage}; expected 1 to 1"):
+            from_paths.save(tmp_path / "none.ply", stage=stage)
+
+
+def test_evidence_is_the_image_and_its_depth(from_paths, shipped, taxi):
+    image = np.asarray(Image.open(taxi[0]))
+    depth = np.asarray(Image.open(taxi[1])) * np.float32(1e-3)
+    seen = from_paths.evidence
+    assert np.array_equal(seen.image[..., 3], image[..., 3])
+    found = seen.depth > 0
+    np.testing.assert_allclose(seen.depth[found], depth[found], rtol=1e-5)
+    assert shipped(taxi[0]).evidence.depth is None
+
+
+def test_matting_may_be_a_function(shipped):
+    left = np.zeros((40, 40), np.uint8)
+    left[10:30, 5:20] = 255
+    result = shipped(np.full((40, 40, 3), 90, np.uint8), matting=lambda rgb: left)
+    assert np.array_equal(result.evidence.image[..., 3], left)

@@ -48,10 +48,10 @@ def summary(
         "texture": wanted.texture or None,
         "watertight": found.is_watertight,
         "box": {"min": _rounded(low), "max": _rounded(high)},
-        "size": _rounded(found.size),
-        "distance": _rounded(found.distance),
-        "area": _rounded(surface.face_areas(vertices, faces).sum()),
-        "volume": _rounded(found.volume),
+        "size": _significant(found.size),
+        "distance": _significant(found.distance),
+        "area": _significant(surface.face_areas(vertices, faces).sum()),
+        "volume": _significant(found.volume),
         "image": files.image.name,
         "depth": _name(files.depth),
         "mask": _name(files.mask) or "of the image: alpha, white ground or matting",
@@ -79,6 +79,11 @@ def _terms(lens):
 
 def _name(path: str | pathlib.Path | None) -> str | None:
     return None if path is None else pathlib.Path(path).name
+
+
+def _significant(value):
+    """Six digits: in cubic metres a mug has 0.00006."""
+    return float(f"{value:.6g}")
 
 
 def _rounded(values):

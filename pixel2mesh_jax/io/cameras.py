@@ -29,6 +29,7 @@ from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 from pixel2mesh_jax.geometry.distortion import Distortion
 from pixel2mesh_jax.io import lens_models, limits, units
+from pixel2mesh_jax.io.stated_numbers import NoNumberError, array, number, quoted
 
 # No focal length and no principal point is this large; pixels.
 MAX_PIXELS = 1e7
@@ -137,10 +138,12 @@ def load_camera(
         raise
     except RecursionError:
         raise InputError(f"{path}: lists nested too deeply for a camera") from None
-    except (TypeError, LookupError, ValueError, ArithmeticError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    except NoNumberError as error:
+        raise InputError(f"{path}: {error}; expected {FORMATS}") from None
+    except (TypeError, LookupError, ValueError, ArithmeticError):
         raise InputError(
-            f"{path}: not a camera that can be read ({reason}); expected {FORMATS}"
+            f"{path}: not a camera, something is missing in it or of another kind; "
+            f"expected {FORMATS}"
         ) from None
 
 
@@ -152,9 +155,10 @@ def of_numbers(values: Any) -> Camera:
     """
     try:
         return _checked(Camera(_matrix_of(values)), str(values))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError):
         raise InputError(
-            f"intrinsics: expected four numbers fx, fy, cx, cy or a 3x3 matrix: {error}"
+            "intrinsics: expected four numbers fx, fy, cx, cy or a 3x3 matrix; got "
+            f"{quoted(values)}"
         ) from None
 
 
@@ -226,8 +230,14 @@ def _of_colmap(rows, path):
     if len(cameras) > 1:
         raise InputError(f"{path}: {len(cameras)} cameras; expected one")
     (_, model, *values) = rows[0]
-    width, height, *parameters = (float(value) for value in values)
+    names = ("WIDTH", "HEIGHT", *["a parameter"] * len(values))
+    width, height, *parameters = map(number, values, names)
     count = _COLMAP_FOCALS[model]
+    if len(parameters) < count + 2:
+        raise InputError(
+            f"{path}: {len(parameters)} parameters; {model} has at least {count + 2}: "
+            "focal lengths and the principal point"
+        )
     focals, (u, v, *bent) = parameters[:count], parameters[count:]
     lens = lens_models.of_colmap(model, bent, path)
     matrix = _matrix(focals[0], focals[-1], u - 0.5, v - 0.5)
@@ -258,8 +268,8 @@ def _of_object(content, path, stem):
 
 def _of_entries(content, path, stem):
     """BOP: one camera per image, by its number."""
-    number = str(int(stem)) if stem and stem.isdecimal() else stem
-    entries = [content[key] for key in (stem, number) if key in content]
+    place = str(int(stem)) if stem and stem.isdecimal() else stem
+    entries = [content[key] for key in (stem, place) if key in content]
     values = list(content.values())
     if not entries and all(value == values[0] for value in values):
         entries = values
@@ -282,8 +292,8 @@ def _of_intrinsics(content, path, stem):
 def _of_fields(focal_u, focal_v, u, v, shift=0.0):
     def read(content, path, stem):
         del path, stem
-        values = (float(content[key]) for key in (focal_u, focal_v, u, v))
-        fx, fy, cx, cy = values
+        keys = (focal_u, focal_v, u, v)
+        fx, fy, cx, cy = (number(content[key], key) for key in keys)
         return Camera(_matrix(fx, fy, cx - shift, cy - shift), _stated_size(content))
 
     return read
@@ -295,15 +305,19 @@ def _of_angle(content, path, stem):
     size = _stated_size(content)
     if size is None:
         raise InputError(f"{path}: camera_angle_x without w and h; expected fl_x, fl_y")
-    focal = size[0] / 2 / math.tan(float(content["camera_angle_x"]) / 2)
-    u = float(content.get("cx", size[0] / 2)) - 0.5
-    v = float(content.get("cy", size[1] / 2)) - 0.5
+    angle = number(content["camera_angle_x"], "camera_angle_x")
+    focal = size[0] / 2 / math.tan(angle / 2)
+    u = number(content.get("cx", size[0] / 2), "cx") - 0.5
+    v = number(content.get("cy", size[1] / 2), "cy") - 0.5
     return Camera(_matrix(focal, focal, u, v), size)
 
 
 def _of_open3d(content, path, stem):
     del path, stem
-    matrix = np.reshape(np.asarray(content["intrinsic_matrix"], np.float64), (3, 3))
+    matrix = array(content["intrinsic_matrix"], "intrinsic_matrix").reshape(-1)
+    if len(matrix) != 9:
+        raise NoNumberError(f"intrinsic_matrix has {len(matrix)} numbers, not 9")
+    matrix = matrix.reshape(3, 3)
     if matrix[2, 2] != 1 or matrix[:2, 2].any():  # rows were written, not columns
         matrix = matrix.T
     return Camera(matrix.T, _stated_size(content))
@@ -348,13 +362,14 @@ def _stated_size(content):
         ("image_width", "image_height"),
     ):
         if width in content and height in content:
-            return _size(content[width], content[height])
+            sides = (number(content[name], name) for name in (width, height))
+            return _size(*sides)
     return None
 
 
 def _size(width, height):
-    if int(width) < 1 or int(height) < 1:
-        raise ValueError(f"an image of {width}x{height} pixels")
+    if not (1 <= width < MAX_PIXELS and 1 <= height < MAX_PIXELS):
+        raise NoNumberError(f"an image of {width:g}x{height:g} pixels")
     return int(width), int(height)
 
 
@@ -363,7 +378,9 @@ def _depth_unit(content, path):
     named, scale = content.get("depth_unit"), content.get("depth_scale")
     if "depth_unit_scale_factor" in content:  # nerfstudio
         return units.parse(str(content["depth_unit_scale_factor"]))
-    stated = None if scale is None else units.of_depth_scale(float(scale), path)
+    if scale is not None:
+        scale = number(scale, "depth_scale")
+    stated = None if scale is None else units.of_depth_scale(scale, path)
     if named is None:
         return stated
     unit = units.of_words(str(named))
@@ -380,7 +397,7 @@ def _depth_unit(content, path):
 
 def _matrix_of(values):
     """From 3x3 lists, nine numbers row by row, or fx, fy, cx, cy."""
-    matrix = np.asarray(values, np.float64)
+    matrix = array(values, "the matrix")
     if matrix.shape == (4,):
         return _matrix(*matrix)
     return matrix.reshape(3, 3) if matrix.shape == (9,) else matrix

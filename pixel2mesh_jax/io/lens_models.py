@@ -13,6 +13,7 @@ from typing import Any
 
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry.distortion import Distortion
+from pixel2mesh_jax.io.stated_numbers import NoNumberError, number
 
 # Words in the names of models that are not undone.
 FISHEYE = ("fisheye", "equidistant", "kannala", "ftheta", "f_theta", "fov", "equirect")
@@ -50,7 +51,7 @@ def of_object(content: Mapping[str, Any], path: object) -> Distortion | None:
     for key in LISTS:
         if key in content:
             return of_list(_numbers(content[key]), name, path)
-    values = {key: _number(content.get(key, 0)) for key in _NAMED}
+    values = {key: _finite(content.get(key, 0)) for key in _NAMED}
     *radial, p1, p2 = (values[key] for key in _NAMED)
     if not any(values.values()):
         return None
@@ -84,12 +85,14 @@ def of_colmap(
     """Parameters of a line of cameras.txt that follow the principal point.
 
     Raises:
-      InputError: a fisheye lens.
+      InputError: a fisheye lens, or another number of parameters.
     """
     refuse_fisheye(model, path)
     count = COLMAP[model]
     if len(parameters) != count:
-        raise ValueError(f"{len(parameters)} terms of distortion for {model}")
+        raise InputError(
+            f"{path}: {len(parameters)} numbers of distortion; {model} has {count}"
+        )
     if count > 2:
         return of_list(parameters, path=path)
     return Distortion(tuple(parameters)) if any(parameters) else None
@@ -127,11 +130,11 @@ def _numbers(values):
         values = values["data"]
     if not isinstance(values, Sequence) or isinstance(values, str):
         return []
-    return [_number(value) for value in values]
+    return [_finite(value) for value in values]
 
 
-def _number(value):
-    number = float(value)
-    if not abs(number) < float("inf"):
-        raise ValueError(f"distortion of {value}")
-    return number
+def _finite(value):
+    term = number(value, "a term of the distortion")
+    if not abs(term) < float("inf"):
+        raise NoNumberError(f"a term of the distortion is {value}, not finite")
+    return term

@@ -88,8 +88,9 @@ def parse_box(values: Sequence | None) -> tuple[int, int, int, int] | None:
     except (TypeError, ValueError):
         left = top = right = bottom = 0
     if not (0 <= left < right and 0 <= top < bottom):
+        given = ",".join(map(str, values)) if np.iterable(values) else values
         raise InputError(
-            f"box {values!r}: expected left,top,right,bottom in pixels, for example "
+            f"box {given!r}: expected left,top,right,bottom in pixels, for example "
             "40,30,200,180"
         )
     return left, top, right, bottom

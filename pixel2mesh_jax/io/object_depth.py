@@ -44,7 +44,10 @@ def of_object(
     wrong = flying_pixels(depth, alpha > 0, focal)
     depth = np.where(alpha > 0, depth, np.float32(0))
     if not depth[inside].any():
-        raise InputError(f"{path}: no depth on the object, only beside it")
+        raise InputError(
+            f"{path}: no depth on the object, only beside it; expected some where the "
+            "mask or the alpha of the image says that the object is"
+        )
     if wrong.any() and depth[inside & ~wrong].any():
         depth = np.where(wrong, np.float32(0), depth)
         logger.info("%s: %d flying pixels are left out", path, wrong.sum())

@@ -134,7 +134,7 @@ def test_what_is_known_of_a_mesh_is_beside_it(tmp_path):
     assert facts["camera"] is facts["mask"] is None or "alpha" in facts["mask"]
     assert facts["metres_per_depth_value"] == 1e-3
     assert (facts["vertices"], facts["watertight"]) == (2466, True)
-    assert facts["volume"] == pytest.approx(result.volume, abs=1e-6)
+    assert facts["volume"] == pytest.approx(result.volume, rel=1e-5)
     assert facts["model"] == "mine"
     lengths = np.subtract(facts["box"]["max"], facts["box"]["min"])
     assert np.linalg.norm(lengths) == pytest.approx(facts["size"], abs=1e-5)

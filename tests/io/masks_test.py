@@ -114,6 +114,11 @@ def test_boxes_that_are_none(box):
         masks.parse_box(box)
 
 
+def test_the_message_quotes_a_box_as_it_was_written():
+    with pytest.raises(InputError, match="box '1,2': expected"):
+        masks.parse_box(["1", "2"])
+
+
 def test_boxes():
     assert masks.parse_box(["1", "2", "30", "40"]) == (1, 2, 30, 40)
     assert masks.parse_box(None) is None

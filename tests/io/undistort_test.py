@@ -240,8 +240,8 @@ def test_what_colmap_states(tmp_path, model, terms, lens):
         ("a.json", FILES["nerfstudio"] | {"camera_model": "OPENCV_FISHEYE"}, "fisheye"),
         ("a.json", FILES["nerfstudio"] | {"is_fisheye": True}, "fisheye"),
         ("a.json", FILES["ROS"] | {"D": [0.1] * 12}, "12 numbers of distortion; exp"),
-        ("a.json", FILES["ROS"] | {"D": [1e999, 0, 0, 0]}, "not a camera"),
-        ("a.txt", "1 RADIAL 128 96 90 60 50 0.1", "not a camera"),
+        ("a.json", FILES["ROS"] | {"D": [1e999, 0, 0, 0]}, "is inf, not finite"),
+        ("a.txt", "1 RADIAL 128 96 90 60 50 0.1", "RADIAL has 2"),
     ],
 )
 def test_what_is_not_undone_is_refused_by_name(tmp_path, name, content, message):
