@@ -31,13 +31,26 @@ def face_normals(
 
 def vertex_normals(
     vertices: Float[Array, "V 3"], faces: Int[Array, "F 3"]
-) -> Float[jax.Array, "V 3"]:
-    """Unit normals, the mean of the adjacent faces weighted by area; a JAX array.
+) -> Float[Array, "V 3"]:
+    """Unit normals, the mean of the adjacent faces weighted by area.
 
-    The zero vector for a vertex that no face of positive area uses.
+    The zero vector for a vertex that no face of positive area uses. NumPy's arrays stay
+    such: JAX would compile its programs anew for every size of a mesh, in 0.7 s.
     """
-    vectors = jnp.asarray(_area_vectors(vertices, faces))
+    vectors = _area_vectors(vertices, faces)
+    if isinstance(vertices, np.ndarray):
+        return _safe_unit(_sums_at_vertices(vectors, faces, vertices))
     return _safe_unit(jnp.zeros_like(vertices).at[faces].add(vectors[:, None, :]))
+
+
+def _sums_at_vertices(vectors, faces, vertices):
+    """Sum of the vectors of the faces around every vertex."""
+    corners = np.asarray(faces).ravel()
+    columns = [
+        np.bincount(corners, np.repeat(column, 3), len(vertices))
+        for column in np.asarray(vectors).T
+    ]
+    return np.stack(columns, axis=1).astype(vertices.dtype)
 
 
 def safe_norm(vectors: Float[Array, "*batch D"]) -> Float[Array, "*batch"]:

@@ -60,6 +60,19 @@ def test_vertex_normals_are_weighted_by_area():
     np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
+def test_vertex_normals_of_numpy_stay_numpy_and_equal_those_of_jax():
+    """Nothing is compiled for a mesh on the host."""
+    vertices, faces = arrays(SPHERE)
+    vertices = vertices + np.random.default_rng(0).normal(0, 0.1, vertices.shape)
+    vertices = vertices.astype(np.float32)
+    host = surface.vertex_normals(vertices, faces)
+    assert isinstance(host, np.ndarray)
+    assert host.dtype == np.float32
+    traced = surface.vertex_normals(jnp.asarray(vertices), faces)
+    assert isinstance(traced, jax.Array)
+    np.testing.assert_allclose(host, traced, atol=1e-5)
+
+
 def test_vertex_normals_of_a_sphere_point_away_from_its_centre():
     vertices, faces = arrays(SPHERE)
     cosine = np.sum(surface.vertex_normals(vertices, faces) * vertices, axis=1)
