@@ -53,7 +53,7 @@ flags.DEFINE_string(
     "matting",
     "none",
     "reconstruct: cuts the object out of images without transparency: rembg, "
-    "onnx:FILE or none.",
+    "onnx:FILE, grabcut (inside --box) or none.",
 )
 flags.DEFINE_string(
     "intrinsics",

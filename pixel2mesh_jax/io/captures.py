@@ -23,6 +23,9 @@ from pixel2mesh_jax.io import (
     undistort,
     units,
 )
+from pixel2mesh_jax.io import (
+    matting as mattings,
+)
 from pixel2mesh_jax.io.beside_image import like_image
 from pixel2mesh_jax.io.depth_cameras import DepthCamera
 from pixel2mesh_jax.io.in_memory import InMemory, Source
@@ -87,7 +90,7 @@ def load_capture(
       label: which value of the mask is the object; see `masks.load_mask`.
       box: left, top, right, bottom of the object, pixels of the upright image. Where
         depth is all there is to cut the object out with, see `geometry/foreground.py`,
-        it is looked for there.
+        or with GrabCut, it is looked for there. Mask and alpha come first.
       depth_camera: of the depth map, if it is not that of the image.
 
     Raises:
@@ -107,6 +110,13 @@ def load_capture(
     measured = None
     if depth_path is not None and depth_unit != units.INVERSE:
         measured = depth_maps.read_depth(depth_path, sensor.unit(depth_unit))
+    matting = mattings.within(matting, box)
+    if box is not None and (mask_path is not None or images.has_alpha(image_path)):
+        logger.warning(
+            "%s: the box is not used, %s says what the object is",
+            image_path,
+            "its transparency" if mask_path is None else mask_path,
+        )
     if mask_path is not None:
         rgba = _masked(sensor, mask_path, label)
     elif measured is not None:

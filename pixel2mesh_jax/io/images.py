@@ -66,7 +66,7 @@ def load_image(
     """
     path = named(path)
     rgba = load_rgba(path)
-    if (rgba[..., 3] < OPAQUE_LEVEL).mean() < CUT_OUT_PART:
+    if not _is_cut_out(rgba):
         alpha = _missing_alpha(rgba[..., :3], matting, fallback, path)
         rgba[..., 3] = np.minimum(rgba[..., 3], alpha)
     if not (rgba[..., 3] >= OPAQUE_LEVEL).any():
@@ -133,6 +133,19 @@ def white_background_alpha(
     is_background[0] = False
     background = is_background[areas]
     return np.where(background, np.uint8(0), np.uint8(255))
+
+
+def has_alpha(path: Source) -> bool:
+    """Whether the image says itself what is not the object.
+
+    Raises:
+      InputError: see `load_rgba`.
+    """
+    return _is_cut_out(load_rgba(named(path)))
+
+
+def _is_cut_out(rgba):
+    return bool((rgba[..., 3] < OPAQUE_LEVEL).mean() >= CUT_OUT_PART)
 
 
 def _missing_alpha(rgb, matting, fallback, path):

@@ -3,6 +3,7 @@
 `none`: only a white background is removed, see io/images.py.
 `onnx:<file>` or `onnx:<recipe>:<file>`: a salient-object network, run by onnxruntime.
 `rembg` or `rembg:<model>`: the package rembg, which downloads its weights at first use.
+`grabcut`: no weights, but a box, see io/grabcut.py.
 
 The networks want the image squeezed to a square (Lanczos), divided by its brightest
 value, and normalised; their answer is stretched to [0, 1]. So danielgatis/rembg does:
@@ -17,7 +18,8 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.io import onnx_networks
+from pixel2mesh_jax.io import grabcut, onnx_networks
+from pixel2mesh_jax.io.grabcut import GrabCut
 
 NONE = "none"
 REMBG = "rembg"
@@ -26,6 +28,9 @@ REMBG_MODEL = "u2net"
 
 # (H, W, 3) colours -> (H, W) coverage of the object, 0 to 255.
 Matting = Callable[[UInt8[np.ndarray, "H W 3"]], UInt8[np.ndarray, "H W"]]
+
+# Left, top, right, bottom, pixels.
+Box = tuple[int, int, int, int]
 
 
 class MattingRecipe(NamedTuple):
@@ -56,7 +61,7 @@ PUBLISHED = {
     "birefnet": ("birefnet",),
 }
 FORMS = (
-    "rembg, rembg:<model>, onnx:<file>, onnx:<recipe>:<file> or none "
+    "rembg, rembg:<model>, grabcut, onnx:<file>, onnx:<recipe>:<file> or none "
     f"(recipes: {', '.join(RECIPES)})"
 )
 
@@ -70,6 +75,9 @@ def load_matting(name: str) -> Matting | None:
     """
     if name == NONE:
         return None
+    if name == grabcut.NAME:
+        grabcut.load_opencv()
+        return GrabCut()
     if name.startswith(onnx_networks.PREFIX):
         recipe, path = onnx_networks.parse_name(name, PUBLISHED)
         return _onnx_matting(RECIPES[recipe], onnx_networks.load_network(path))
@@ -77,6 +85,11 @@ def load_matting(name: str) -> Matting | None:
     if head == REMBG:
         return _rembg_matting(model or REMBG_MODEL)
     raise InputError(f"unknown matting {name!r}; valid: {FORMS}")
+
+
+def within(matting: Matting | None, box: Box | None) -> Matting | None:
+    """The same, looking inside a box where it can be told."""
+    return GrabCut(box) if isinstance(matting, GrabCut) else matting
 
 
 def prepare(
