@@ -442,7 +442,7 @@ def test_a_folder_with_a_bad_file(tmp_path):
     save_image(tmp_path / "a.png")
     save_image(tmp_path / "c.png")
     (tmp_path / "b.png").write_text("hello")
-    with pytest.raises(InputError, match=r"1 of 3 images .*\n.*b\.png: not a pict"):
+    with pytest.raises(InputError, match=r"1 of 3 images .*\n.*b\.png: not an image"):
         run(tmp_path, tmp_path / "out")
     assert (tmp_path / "out" / "a.obj").is_file()
     assert (tmp_path / "out" / "c.obj").is_file()
