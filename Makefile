@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MAIN := $(BIN)/python -m pixel2mesh_jax.main
 
-SHORT := --config.num_steps=250 --config.eval_every=125
+SHORT := --config.num_steps=220 --config.eval_every=110
 
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
