@@ -78,7 +78,7 @@ def draw(joined: Mapping[str, Curve], ends: Sequence[int]) -> Figure:
     axes = figure.subplots(1, len(names), squeeze=False).ravel()
     for axis, name in zip(axes, names, strict=True):
         title, factor = PANELS[name]
-        steps, values = map(_thinned, joined[name])
+        steps, values = curves.thinned(*joined[name], MAX_POINTS)
         marker = "o" if name.startswith("val/") else None
         axis.plot(steps, factor * values, curves.LINE_COLOR, marker=marker)
         for end in ends[:-1]:
@@ -87,11 +87,6 @@ def draw(joined: Mapping[str, Curve], ends: Sequence[int]) -> Figure:
         axis.set_xlabel("steps")
         axis.grid(True, alpha=0.25)
     return figure
-
-
-def _thinned(values):
-    parts = np.array_split(values, min(MAX_POINTS, len(values)))
-    return np.array([part.mean() for part in parts])
 
 
 if __name__ == "__main__":

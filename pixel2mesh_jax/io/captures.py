@@ -23,13 +23,10 @@ from pixel2mesh_jax.io import (
     undistort,
     units,
 )
-from pixel2mesh_jax.io import (
-    matting as mattings,
-)
 from pixel2mesh_jax.io.beside_image import like_image
 from pixel2mesh_jax.io.depth_cameras import DepthCamera
 from pixel2mesh_jax.io.in_memory import InMemory, Source
-from pixel2mesh_jax.io.matting import Matting
+from pixel2mesh_jax.io.matting import Matting, within
 from pixel2mesh_jax.structures import View
 
 logger = logging.getLogger(__name__)
@@ -110,7 +107,7 @@ def load_capture(
     measured = None
     if depth_path is not None and depth_unit != units.INVERSE:
         measured = depth_maps.read_depth(depth_path, sensor.unit(depth_unit))
-    matting = mattings.within(matting, box)
+    matting = within(matting, box)
     if box is not None and (mask_path is not None or images.has_alpha(image_path)):
         logger.warning(
             "%s: the box is not used, %s says what the object is",

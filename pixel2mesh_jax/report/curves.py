@@ -100,7 +100,7 @@ def _rows(path):
 
 
 def _draw_panel(axis, name, steps, values):
-    steps, values = _thinned(steps, values)
+    steps, values = thinned(steps, values)
     marker = "o" if len(steps) < FEW_POINTS else None
     axis.plot(steps, values, color=LINE_COLOR, marker=marker, markersize=3)
     if (values > 0).all():
@@ -110,9 +110,11 @@ def _draw_panel(axis, name, steps, values):
     axis.margins(x=0.02)
 
 
-def _thinned(steps, values):
+def thinned(
+    steps: np.ndarray, values: np.ndarray, max_points: int = MAX_POINTS
+) -> Curve:
     """Means of consecutive points, so that a long run stays a small image."""
-    parts = min(MAX_POINTS, len(steps))
+    parts = min(max_points, len(steps))
     return tuple(
         np.array([part.mean() for part in np.array_split(array, parts)])
         for array in (steps, values)
