@@ -111,9 +111,9 @@ def examples_of_images(
 
 def _field(oriented, item, options):
     rng = random_generator(options.seed, item.object_id, "queries")
-    hull = solids.find_hull(oriented)
+    surface = solids.find_visible_surface(oriented)
     return field_samples.sample_field(
-        hull, options.num_queries, rng, options.uniform_queries
+        surface, options.num_queries, rng, options.uniform_queries
     )
 
 

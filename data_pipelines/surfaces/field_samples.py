@@ -26,26 +26,26 @@ NOISE = (0.0025**0.5, 0.00025**0.5)
 
 
 def sample_field(
-    hull: Surface,
+    surface: Surface,
     num_queries: int,
     rng: np.random.Generator,
     uniform_share: float,
 ) -> FieldSamples:
-    """Draws query points and looks up the solid there, in the frame of the hull.
+    """Draws query points and looks up the solid there, in the frame of the surface.
 
     Args:
-      hull: object frame, metres; see `solids.find_hull`.
+      surface: object frame, metres; see `solids.find_visible_surface`.
       num_queries: how many points.
       rng: decides everything.
       uniform_share: of the points, fills the space around the object; the others have
         each width of noise alike.
     """
-    points = sample_queries(hull, num_queries, rng, uniform_share).astype(np.float32)
-    return evaluate_field(hull, points)
+    points = sample_queries(surface, num_queries, rng, uniform_share).astype(np.float32)
+    return evaluate_field(surface, points)
 
 
 def sample_queries(
-    hull: Surface,
+    surface: Surface,
     num_queries: int,
     rng: np.random.Generator,
     uniform_share: float,
@@ -54,27 +54,27 @@ def sample_queries(
     near_share = (1 - uniform_share) / len(NOISE)
     shares = (*(near_share for _ in NOISE), uniform_share)
     kind = rng.choice(len(shares), size=num_queries, p=shares)
-    on_surface = render.sample_surface(hull, num_queries, rng).points
+    on_surface = render.sample_surface(surface, num_queries, rng).points
     width = UNIT * np.array([*NOISE, 0.0])[kind, None]
     near = on_surface + width * rng.normal(size=(num_queries, 3))
     anywhere = rng.uniform(-UNIT, UNIT, (num_queries, 3))
     return np.where(kind[:, None] == len(NOISE), anywhere, near)
 
 
-def evaluate_field(hull: Surface, points: Float[np.ndarray, "N 3"]) -> FieldSamples:
-    """Signed distance to the hull, and the colour of its nearest point.
+def evaluate_field(surface: Surface, points: Float[np.ndarray, "N 3"]) -> FieldSamples:
+    """Signed distance to the surface, and the colour of its nearest point.
 
     Args:
-      hull: see `solids.find_hull`.
-      points: in the frame and unit of the hull.
+      surface: see `solids.find_visible_surface`.
+      points: in the frame and unit of the surface.
     """
-    distances, face, nearest = solids.nearest_on_hull(hull, points)
-    weights = solids.barycentric(hull.vertices[hull.faces[face]], nearest)
-    sign = np.where(solids.is_inside(hull, points), -1, 1)
+    distances, face, nearest = solids.nearest_on_surface(surface, points)
+    weights = solids.barycentric(surface.vertices[surface.faces[face]], nearest)
+    sign = np.where(solids.is_inside(surface, points), -1, 1)
     return FieldSamples(
         points=points.astype(np.float32),
         distances=(sign * distances).astype(np.float32),
-        colors=render.colors_at(hull, face, weights),
+        colors=render.colors_at(surface, face, weights),
     )
 
 

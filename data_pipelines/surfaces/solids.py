@@ -1,7 +1,7 @@
 """What is inside of a model that may be an open soup of faces, and its voxels.
 
-A point is inside where the generalised winding number of the hull exceeds one half. The
-hull are the faces that can be seen from outside, wound outward, each once. So hidden
+A point is inside where the generalised winding number of the visible surface exceeds
+one half: the faces that can be seen from outside, wound outward, each once. So hidden
 parts change nothing, overlapping parts are one solid, and holes are closed as by a
 soap film. A hollow with a skin of its own, hidden in a closed skin, is filled; a room
 between closed walls stays empty. A flat sheet has no inside: its distances are positive
@@ -33,17 +33,17 @@ NUM_PROBES = 2**14
 
 
 class Solid(NamedTuple):
-    """A hull and what is worth keeping of it for several images; all in one frame.
+    """What is visible of an object from outside, for several images; all in one frame.
 
     Attributes:
-      hull: the faces that bound the object, wound outward.
-      scene: the hull, for rays.
+      surface: the faces that bound the object, wound outward.
+      scene: the surface, for rays.
       near: points of the surface.
       far: where the line from `near` against the normal comes out of the solid again;
         the same point where there is no solid behind the surface.
     """
 
-    hull: Surface
+    surface: Surface
     scene: raycast.Scene
     near: Float[np.ndarray, "N 3"]
     far: Float[np.ndarray, "N 3"]
@@ -51,12 +51,12 @@ class Solid(NamedTuple):
 
 def make_solid(oriented: Oriented) -> Solid:
     """The solid of a surface; see `orientation.orient_outward`."""
-    hull = find_hull(oriented)
-    scene = raycast.make_scene(hull.vertices, hull.faces)
-    return Solid(hull, scene, *_probe_thickness(hull, scene))
+    surface = find_visible_surface(oriented)
+    scene = raycast.make_scene(surface.vertices, surface.faces)
+    return Solid(surface, scene, *_probe_thickness(surface, scene))
 
 
-def find_hull(oriented: Oriented) -> Surface:
+def find_visible_surface(oriented: Oriented) -> Surface:
     """The faces that bound an object: seen from outside, each once.
 
     All faces, if there is none of which that can be said: a model of needles.
@@ -74,33 +74,33 @@ def find_hull(oriented: Oriented) -> Surface:
 
 
 def is_inside(
-    hull: Surface, points: Float[np.ndarray, "N 3"]
+    surface: Surface, points: Float[np.ndarray, "N 3"]
 ) -> Bool[np.ndarray, " N"]:
-    """Whether points lie in the solid; both in the frame of the hull."""
+    """Whether points lie in the solid; both in the frame of the surface."""
     if not len(points):
         return np.zeros(0, bool)
-    return winding_number(hull, points) > INSIDE
+    return winding_number(surface, points) > INSIDE
 
 
 def winding_number(
-    hull: Surface, points: Float[np.ndarray, "N 3"]
+    surface: Surface, points: Float[np.ndarray, "N 3"]
 ) -> Float[np.ndarray, " N"]:
-    """Generalised winding number of the hull at points in its frame."""
+    """Generalised winding number of the surface at points in its frame."""
     return igl.fast_winding_number(
-        np.asarray(hull.vertices, np.float64),
-        hull.faces.astype(np.int64),
+        np.asarray(surface.vertices, np.float64),
+        surface.faces.astype(np.int64),
         np.asarray(points, np.float64),
     )
 
 
-def nearest_on_hull(
-    hull: Surface, points: Float[np.ndarray, "N 3"]
+def nearest_on_surface(
+    surface: Surface, points: Float[np.ndarray, "N 3"]
 ) -> tuple[Float[np.ndarray, " N"], Int[np.ndarray, " N"], Float[np.ndarray, "N 3"]]:
-    """Distance to the hull, its nearest face and the nearest point on it."""
+    """Distance to the surface, its nearest face and the nearest point on it."""
     squared, face, nearest = igl.point_mesh_squared_distance(
         np.asarray(points, np.float64),
-        np.asarray(hull.vertices, np.float64),
-        hull.faces.astype(np.int64),
+        np.asarray(surface.vertices, np.float64),
+        surface.faces.astype(np.int64),
     )
     return np.sqrt(squared), face.astype(np.int64), nearest  # "long long" until here
 
@@ -146,7 +146,7 @@ def voxelize(
     points = voxels.camera_from_voxel(index.astype(np.float64), *grid)
     points = camera.transform_points(points, np.linalg.inv(camera_from_object))
     occupied = np.zeros((resolution,) * 3, bool)
-    occupied[tuple(index[is_inside(solid.hull, points)].T)] = True
+    occupied[tuple(index[is_inside(solid.surface, points)].T)] = True
     occupied[tuple(_thin_voxels(solid, camera_from_object, grid).T)] = True
     return occupied
 
@@ -163,24 +163,24 @@ def _check_depths(solid, camera_from_object):
         )
 
 
-def _probe_thickness(hull, scene):
+def _probe_thickness(surface, scene):
     """Attributes `near` and `far` of a solid, by rays against the normals."""
-    samples = render.sample_surface(hull, NUM_PROBES, np.random.default_rng(0))
+    samples = render.sample_surface(surface, NUM_PROBES, np.random.default_rng(0))
     near, inward = samples.points.astype(np.float64), -samples.normals
-    offset = start_offset(hull)
+    offset = start_offset(surface)
     triangle, distance = raycast.first_hits(scene, near + offset * inward, inward)
-    normals = surface_geometry.face_normals(hull.vertices, hull.faces)
+    normals = surface_geometry.face_normals(surface.vertices, surface.faces)
     solid = triangle >= 0
     depth = np.where(solid, offset + np.where(solid, distance, 0), 0)[:, None]
     # Behind a face that is met from its front there may be air, or an overlapping part.
     unclear = solid & (np.einsum("ni,ni->n", normals[triangle], inward) <= 0)
     middle = near[unclear] + depth[unclear] / 2 * inward[unclear]
-    solid[unclear] = is_inside(hull, middle)
+    solid[unclear] = is_inside(surface, middle)
     return near, near + np.where(solid[:, None], depth, 0) * inward
 
 
 def _between_hits(solid, camera_from_object, grid):
-    """Centres of voxels with the hull before and behind them, (D, H, W)."""
+    """Centres of voxels with the surface before and behind them, (D, H, W)."""
     resolution = grid[-1]
     row, column = np.mgrid[:resolution, :resolution].reshape(2, -1)
     front = np.stack([np.zeros_like(row), row, column], axis=1).astype(np.float64)

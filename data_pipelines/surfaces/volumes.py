@@ -1,10 +1,10 @@
 """What a network has to say about the view volume of an image: signed distances.
 
-Per object, the distance to the hull (`solids.py`) on a grid in the object frame; per
-view, looked up at the cells of `geometry/frustum.py`, in cells of that view, truncated,
-as int8. Where the object is thinner than a cell it is made a cell thick, or no cell
-would be inside: sheets have no inside at all. The colours of the far side are those
-that a camera behind the object sees on the same rays.
+Per object, the distance to the visible surface (`solids.py`) on a grid in the object
+frame; per view, looked up at the cells of `geometry/frustum.py`, in cells of that view,
+truncated, as int8. Where the object is thinner than a cell it is made a cell thick, or
+no cell would be inside: sheets have no inside at all. The colours of the far side are
+those that a camera behind the object sees on the same rays.
 """
 
 from typing import NamedTuple
@@ -45,22 +45,22 @@ class DistanceGrid(NamedTuple):
 
 def make_grid(solid: solids.Solid) -> DistanceGrid:
     """Looks up the distances; exactly near the surface, by interpolation elsewhere."""
-    used = solid.hull.vertices[np.unique(solid.hull.faces)]
+    used = solid.surface.vertices[np.unique(solid.surface.faces)]
     low, high = used.min(axis=0) - BAND, used.max(axis=0) + BAND
     blocks = np.ceil((high - low) / (COARSE * SPACING)).astype(int) + 1
     coarse_points = low + COARSE * SPACING * _indices(blocks)
-    coarse, _, nearest = solids.nearest_on_hull(solid.hull, coarse_points)
-    winding = solids.winding_number(solid.hull, coarse_points)
+    coarse, _, nearest = solids.nearest_on_surface(solid.surface, coarse_points)
+    winding = solids.winding_number(solid.surface, coarse_points)
     shape = COARSE * (blocks - 1) + 1
     zoom = [_finer(values.reshape(blocks)) for values in (coarse, winding)]
     distances, winding = (values.ravel() for values in zoom)
     points = low + SPACING * _indices(shape)
     slack = COARSE * SPACING * 3**0.5
     near = np.flatnonzero(distances < BAND + slack / 2)
-    exact, _, nearest = solids.nearest_on_hull(solid.hull, points[near])
+    exact, _, nearest = solids.nearest_on_surface(solid.surface, points[near])
     distances[near] = exact
     close = near[exact < slack]
-    winding[close] = solids.winding_number(solid.hull, points[close])
+    winding[close] = solids.winding_number(solid.surface, points[close])
     thickness = np.full(len(points), BAND)
     thickness[near] = _thickness(solid, nearest)
     distances = np.where(winding > solids.INSIDE, -distances, distances)
@@ -134,10 +134,10 @@ def _far_colors(
     triangle, distance = raycast.first_hits(solid.scene, origins, -directions)
     hit = triangle >= 0
     places = origins[hit] - distance[hit, None] * directions[hit]
-    corners = solid.hull.vertices[solid.hull.faces[triangle[hit]]]
+    corners = solid.surface.vertices[solid.surface.faces[triangle[hit]]]
     weights = solids.barycentric(corners, places)
     colors = np.zeros((len(rays), 3), np.uint8)
-    colors[hit] = render.colors_at(solid.hull, triangle[hit], weights)
+    colors[hit] = render.colors_at(solid.surface, triangle[hit], weights)
     return colors.reshape(resolution, resolution, 3)
 
 

@@ -11,8 +11,8 @@ from pixel2mesh_jax.io import meshes
 from tests.data_pipelines.surfaces import solid_shapes as shapes
 
 
-def hull_of(surface):
-    return solids.find_hull(orientation.orient_outward(surface))
+def visible_surface_of(surface):
+    return solids.find_visible_surface(orientation.orient_outward(surface))
 
 
 def random_points(count=3000, seed=0):
@@ -27,7 +27,7 @@ def signed_distance_to_box(points, half):
 
 def test_distance_to_a_box():
     surface = shapes.surface_of(shapes.box())
-    field = field_samples.evaluate_field(hull_of(surface), random_points())
+    field = field_samples.evaluate_field(visible_surface_of(surface), random_points())
     expected = signed_distance_to_box(random_points(), surface.vertices.max(axis=0))
     assert (field.distances < 0).any()
     np.testing.assert_allclose(field.distances, expected, atol=1e-7)
@@ -37,7 +37,7 @@ def test_distance_to_a_sphere():
     """To the depth of the facets."""
     surface = shapes.surface_of(shapes.sphere())
     radius = np.linalg.norm(surface.vertices, axis=1).max()
-    field = field_samples.evaluate_field(hull_of(surface), random_points())
+    field = field_samples.evaluate_field(visible_surface_of(surface), random_points())
     expected = np.linalg.norm(random_points(), axis=1) - radius
     np.testing.assert_allclose(field.distances, expected, atol=0.002 * radius)
 
@@ -51,31 +51,31 @@ def test_color_is_that_of_the_nearest_side():
     clear = second + 1e-3 < np.minimum(largest, surface.vertices.max())  # no edge
     color = np.full(points.shape, 128)
     color[row, side] += 100 * np.sign(points[row, side]).astype(int)
-    field = field_samples.evaluate_field(hull_of(surface), points)
+    field = field_samples.evaluate_field(visible_surface_of(surface), points)
     difference = np.abs(field.colors[clear].astype(int) - color[clear])
     assert difference.max() <= 1
 
 
 def test_distance_is_zero_on_the_surface_of_a_sheet_and_positive_elsewhere():
-    hull = hull_of(shapes.surface_of(shapes.sheet()))
-    on = render.sample_surface(hull, 100, np.random.default_rng(0)).points
-    field = field_samples.evaluate_field(hull, on)
+    surface = visible_surface_of(shapes.surface_of(shapes.sheet()))
+    on = render.sample_surface(surface, 100, np.random.default_rng(0)).points
+    field = field_samples.evaluate_field(surface, on)
     np.testing.assert_allclose(field.distances, 0, atol=1e-7)
-    field = field_samples.evaluate_field(hull, random_points())
+    field = field_samples.evaluate_field(surface, random_points())
     assert (field.distances > 0).all()
 
 
 def test_hidden_faces_do_not_count():
     outer, inner = shapes.box(), shapes.box((0.3, 0.3, 0.3))
     surface = shapes.surface_of(outer, inner)
-    field = field_samples.evaluate_field(hull_of(surface), np.zeros((1, 3)))
+    field = field_samples.evaluate_field(visible_surface_of(surface), np.zeros((1, 3)))
     assert field.distances[0] == pytest.approx(-surface.vertices.max(axis=0).min())
 
 
 def test_order_and_winding_of_the_faces_do_not_matter():
     surface = shapes.surface_of(shapes.box(), shapes.sphere(0.55))
     fields = [
-        field_samples.evaluate_field(hull_of(s), random_points())
+        field_samples.evaluate_field(visible_surface_of(s), random_points())
         for s in (surface, shapes.shuffled(surface))
     ]
     np.testing.assert_allclose(fields[0].distances, fields[1].distances, atol=1e-7)
@@ -90,9 +90,9 @@ def test_usual_mixture_is_that_of_deepsdf():
 @pytest.mark.parametrize("uniform", [UNIFORM, 0.5])
 def test_distances_are_those_of_the_mixture(uniform):
     """Distances to a large flat sheet are the noise along one axis."""
-    hull = hull_of(shapes.surface_of(shapes.sheet()))
+    surface = visible_surface_of(shapes.surface_of(shapes.sheet()))
     rng = np.random.default_rng(0)
-    points = field_samples.sample_queries(hull, 100_000, rng, uniform)
+    points = field_samples.sample_queries(surface, 100_000, rng, uniform)
     assert np.abs(points[:, 0]).max() > 0.97 * field_samples.UNIT
     height = np.abs(points[:, 1]) / field_samples.UNIT
     # Share of each kind within a height: normal distributions and a uniform one.
@@ -108,9 +108,9 @@ def _normal_within(ratio):
 
 
 def test_random_numbers_decide_everything():
-    hull = hull_of(shapes.surface_of(shapes.box()))
+    surface = visible_surface_of(shapes.surface_of(shapes.box()))
     fields = [
-        field_samples.sample_field(hull, 300, np.random.default_rng(seed), UNIFORM)
+        field_samples.sample_field(surface, 300, np.random.default_rng(seed), UNIFORM)
         for seed in (5, 5, 6)
     ]
     for one, other in zip(fields[0], fields[1], strict=True):
@@ -121,13 +121,13 @@ def test_random_numbers_decide_everything():
 def test_a_rigid_motion_moves_points_only():
     surface = shapes.surface_of(shapes.box())
     rng = np.random.default_rng(0)
-    field = field_samples.sample_field(hull_of(surface), 500, rng, UNIFORM)
+    field = field_samples.sample_field(visible_surface_of(surface), 500, rng, UNIFORM)
     transform = camera.camera_from_object(10.0, 27.0, 0.8)
     moved = field_samples.move_field(field, transform)
     turned = surface._replace(
         vertices=camera.transform_points(surface.vertices, transform)
     )
-    again = field_samples.evaluate_field(hull_of(turned), moved.points)
+    again = field_samples.evaluate_field(visible_surface_of(turned), moved.points)
     np.testing.assert_allclose(again.distances, moved.distances, atol=2e-6)
     np.testing.assert_array_equal(moved.colors, field.colors)
 
@@ -142,7 +142,7 @@ def test_depth_of_real_models_lies_on_the_zero_level(data_dir):
         view = render.render(surface, viewpoint, intrinsics, 137)
         points = camera.unproject(view.depth, intrinsics)[view.depth > 0]
         points = camera.transform_points(points, object_from_camera)
-        field = field_samples.evaluate_field(hull_of(surface), points)
+        field = field_samples.evaluate_field(visible_surface_of(surface), points)
         distance = np.abs(field.distances)
         assert np.median(distance) < 1e-6, path.name
         assert (distance < 1e-4).mean() > 0.99, path.name

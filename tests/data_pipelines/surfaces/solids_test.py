@@ -55,9 +55,9 @@ def in_box(points, surface):
 
 def test_inside_of_a_sphere():
     solid = solid_of(shapes.shuffled(shapes.surface_of(shapes.sphere())))
-    radius = np.linalg.norm(random_points(), axis=1) / solid.hull.vertices.max()
+    radius = np.linalg.norm(random_points(), axis=1) / solid.surface.vertices.max()
     clear = np.abs(radius - 1) > 0.02  # the facets
-    inside = solids.is_inside(solid.hull, random_points())
+    inside = solids.is_inside(solid.surface, random_points())
     np.testing.assert_array_equal(inside[clear], (radius < 1)[clear])
 
 
@@ -66,22 +66,22 @@ def test_inside_of_a_box_with_hidden_and_overlapping_and_doubled_parts():
     overlapping = shapes.box((0.5, 0.6, 0.8), (-0.25, 0, 0))
     outer = shapes.box()
     surface = shapes.surface_of(outer, outer, inner, overlapping)
-    hull = solid_of(shapes.shuffled(surface)).hull
-    inside = solids.is_inside(hull, random_points())
+    visible = solid_of(shapes.shuffled(surface)).surface
+    inside = solids.is_inside(visible, random_points())
     np.testing.assert_array_equal(inside, in_box(random_points(), surface))
 
 
-def test_hidden_and_repeated_faces_are_not_part_of_the_hull():
+def test_hidden_and_repeated_faces_are_not_part_of_the_visible_surface():
     outer, inner = shapes.box(), shapes.box((0.3, 0.3, 0.3))
     oriented = orientation.orient_outward(shapes.surface_of(outer, outer, inner))
-    assert len(solids.find_hull(oriented).faces) == 12
+    assert len(solids.find_visible_surface(oriented).faces) == 12
 
 
 def test_order_and_winding_of_the_faces_do_not_matter():
     shape = families.make_shape("airplane", np.random.default_rng(1))
     surface = shapes.surface_of(shape)
     inside = [
-        solids.is_inside(solid_of(s).hull, random_points())
+        solids.is_inside(solid_of(s).surface, random_points())
         for s in (surface, shapes.shuffled(surface))
     ]
     assert inside[0].any()
@@ -94,9 +94,9 @@ def test_small_holes_are_closed():
     holed = surface.faces[low > -0.97 * surface.vertices.max()]
     assert len(holed) < len(surface.faces)
     oriented = orientation.orient_outward(surface)
-    hull = oriented.surface._replace(faces=holed)
-    points = 0.9 * surface.vertices[::7]
-    assert solids.is_inside(hull, points).all()
+    visible = oriented.surface._replace(faces=holed)
+    points = 0.9 * visible.vertices[::7]
+    assert solids.is_inside(visible, points).all()
 
 
 @pytest.mark.parametrize("shape", [shapes.sphere(), shapes.box()])
@@ -120,13 +120,13 @@ def test_voxels_and_field_have_one_sign():
     solid = solid_of(shapes.surface_of(shape))
     occupied = voxels_of(solid).ravel()
     centers = centers_of_voxels()[occupied]
-    field = field_samples.evaluate_field(solid.hull, centers)
+    field = field_samples.evaluate_field(solid.surface, centers)
     inside = field.distances < 0
     assert inside.sum() > 100
     # The others are where the wall is thinner than a voxel: at most half of it away.
     side = np.cbrt(volumes_of_voxels().max())
     assert field.distances[~inside].max() < side
-    everywhere = solids.is_inside(solid.hull, centers_of_voxels())
+    everywhere = solids.is_inside(solid.surface, centers_of_voxels())
     np.testing.assert_array_equal(occupied & everywhere, everywhere)
 
 
@@ -144,7 +144,7 @@ def test_thin_parts_have_no_gaps():
 
 def test_sheet_has_no_inside_but_voxels():
     solid = solid_of(shapes.surface_of(shapes.sheet()))
-    assert not solids.is_inside(solid.hull, random_points()).any()
+    assert not solids.is_inside(solid.surface, random_points()).any()
     occupied = voxels_of(solid)
     index = voxels.voxel_from_camera(
         camera.transform_points(solid.near, TRANSFORM), INTRINSICS, SHAPE, RESOLUTION
@@ -190,13 +190,13 @@ def test_equal_surfaces_give_equal_voxels():
     )
 
 
-def test_needles_are_all_hull():
+def test_needles_are_all_visible():
     """A model of which no face has a measurable area keeps all of them."""
     surface = shapes.surface_of(shapes.box((1, 1e-9, 1e-9)))
     oriented = orientation.orient_outward(surface)
     assert not oriented.first.any()
     solid = solids.make_solid(oriented)
-    assert len(solid.hull.faces) == 12
+    assert len(solid.surface.faces) == 12
     assert voxels_of(solid).any()
 
 
