@@ -9,7 +9,6 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
@@ -245,7 +244,7 @@ def _config_of_mode():
             overrides.setdefault(name, FLAGS.config[name])
     if FLAGS.workdir is None:
         path = release.path_of(release.DEFAULT)
-        shipped = ml_collections.ConfigDict(release.load_settings(path))
+        shipped = run_folder.load_released_config(path)
         owner = f"'{release.DEFAULT}', which ships with the package,"
         return run_folder.with_overrides(shipped, overrides, owner)
     return run_folder.use_config(FLAGS.workdir, overrides)

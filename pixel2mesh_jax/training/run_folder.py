@@ -113,6 +113,20 @@ def load_config(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
             f"{path} does not say the method of the run; it was made by another "
             "version of the program. Train again."
         )
+    return _current(settings, path)
+
+
+def load_released_config(path: pathlib.Path) -> ml_collections.ConfigDict:
+    """What released weights were trained with; see `weights/release.py`.
+
+    Raises:
+      InputError: the file is damaged.
+    """
+    return _current(release.load_settings(path), path)
+
+
+def _current(settings, path):
+    """A config of this version from the settings of the same or an older one."""
     _add_later_settings(settings)
     try:
         return ml_collections.ConfigDict(settings)
@@ -232,7 +246,7 @@ def load_released(source: str | pathlib.Path) -> Run:
     is_file = isinstance(source, pathlib.Path)
     path = source if is_file else release.path_of(source)
     settings, variables = release.load(path)
-    config = ml_collections.ConfigDict(settings)
+    config = _current(settings, path)
     method = methods.make(config)
     init = functools.partial(states.init_variables, method, seed=config.seed)
     expected = jax.eval_shape(init, method.constants)

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from configs import rgbd_sdf
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.training import checkpoints, run_folder
+from pixel2mesh_jax.weights import release
 from tests import untrained_runs
 from tests.batches import SIZE, make_batch
 from tests.training.loop_test import make_config
@@ -86,6 +88,16 @@ def test_a_run_of_before_a_setting_does_without_it(untrained, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(settings))
     assert run_folder.use_config(tmp_path, {}).eval.refine == 0
     assert run_folder.use_config(tmp_path, {"eval.refine": 20}).eval.refine == 20
+
+
+@pytest.mark.parametrize("name", release.released())
+def test_weights_that_ship_know_every_setting_of_today(name):
+    """Of evaluation above all: they are scored without a run of their own."""
+    shipped = run_folder.load_released_config(release.path_of(name))
+    today = rgbd_sdf.get_config()
+    known = dict(run_folder.flattened(shipped)).keys()
+    assert dict(run_folder.flattened(today)).keys() <= known
+    assert run_folder.load_released(name).config == shipped
 
 
 @pytest.mark.parametrize(
