@@ -1,28 +1,32 @@
-"""Trains every row of the ablation tables with the same budget and writes the tables.
+"""Trains every row of a table with the same budget and writes the table.
 
     python -m benchmarks.ablations --dataset mesh_folder --data_dir data --steps 400
     python -m benchmarks.ablations --table plus --dataset mesh_folder --data_dir data
     python -m benchmarks.ablations --only full --seeds 0 1 2 --settings image_size=64
 
-A row is a name of `configs/ablation.py`, or with `--table plus` of `configs/plus.py`,
-in colour and in colour and depth. Interrupt and repeat the command as you like: rows
-that are done are not trained again. The tables go to the terminal and, with the
-command, the hardware and the time, between the two markers of `docs/ablations.md` or
-`docs/ablations_plus.md`. The runs stay in `--workdir`, ready for
-`python -m pixel2mesh_jax.compare`.
+`benchmarks/studies.py` has the tables and their rows: names of `configs/ablation.py`,
+`configs/plus.py` (`--table plus`) or `configs/implicit.py` (`--table ladder`), or whole
+families (`--table families`). Interrupt and repeat the command as you like: rows that
+are done are not trained again. The tables go to the terminal and, with the command, the
+hardware and the time, between the two markers of a page of `docs/`, or of the page
+`--output`. The runs stay in `--workdir`, ready for `python -m pixel2mesh_jax.compare`.
 """
 
 import argparse
+import csv
 import functools
 import itertools
 import json
 import os
 import pathlib
 import platform
+import re
+import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from importlib import metadata
 from typing import NamedTuple
 
@@ -30,103 +34,43 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from benchmarks import pages
-from configs import ablation, plus
+from benchmarks import pages, studies
+from benchmarks.studies import STUDIES, Study
 from pixel2mesh_jax import methods
 from pixel2mesh_jax.atomic_files import write_atomically
-from pixel2mesh_jax.evaluation import protocols, score_tables
+from pixel2mesh_jax.evaluation import score_tables
 from pixel2mesh_jax.report import curves
 from pixel2mesh_jax.training import checkpoints, run_folder, scalars
 from pixel2mesh_jax.training import state as states
 
-# Title -> names, of `configs/ablation.py`.
-TABLES = {
-    "Table 3 of the paper: one idea less": (
-        "full",
-        "no_residual",
-        "no_laplacian",
-        "no_unpooling",
-        "no_normal",
-        "no_edge",
-        "no_move",
-    ),
-    "Figure 6 of the paper: number of blocks": (
-        "blocks_1",
-        "blocks_2",
-        "full",
-        "blocks_4",
-    ),
-    "From Pixel to Mesh: autoencoder": ("full", "autoencoder"),
-}
-CONVERGENCE = "Convergence: mean chamfer term in each part of the training"
+CONVERGENCE = "Convergence: mean of {} in each part of the training"
 NUM_PARTS = 4  # of a training
-INPUTS = {"RGB": "", "RGB-D": ",rgbd"}
-# Vertices against points, as in the paper, which favours meshes of many vertices; and
-# points of the surface, which does not.
-PAPER_COLUMNS = {"pixel2mesh": 3, "surface": 1}
-PLUS_COLUMNS = {"surface": 2, "mesh_rcnn": 3, "hidden": 3, "visible": 2}
-TEMPLATE = "undeformed template"  # the baseline, as evaluations name it
 MEAN = "mean_over_samples"
 SECONDS = "seconds.json"  # in the folder of a run: what its training took
-
-
-class Study(NamedTuple):
-    """Which rows there are, and what is printed of them.
-
-    Attributes:
-      module: of the configs, whose variants are the rows.
-      tables: title -> rows.
-      columns: protocol -> how many of its columns.
-      choices: all rows that can be trained.
-    """
-
-    module: str
-    tables: Mapping[str, tuple[str, ...]]
-    columns: Mapping[str, int]
-    choices: tuple[str, ...]
-
-    @property
-    def rows(self) -> tuple[str, ...]:
-        """All of them, each once."""
-        return tuple(dict.fromkeys(itertools.chain(*self.tables.values())))
-
-    def headings(self) -> dict[str, tuple[str, protocols.Column]]:
-        """Heading -> protocol and column."""
-        return {
-            f"{column.heading}, {protocol}": (protocol, column)
-            for protocol, count in self.columns.items()
-            for column in protocols.PROTOCOLS[protocol].columns[:count]
-        }
-
-
-STEPS = tuple(plus.STEPS)
-PAPER = Study("ablation", TABLES, PAPER_COLUMNS, tuple(ablation.CHANGES))
-PLUS = Study(
-    "plus", {"From released to plus: one change more": STEPS}, PLUS_COLUMNS, STEPS
-)
-STUDIES = {"paper": PAPER, "plus": PLUS}
-PAGES = {"paper": "docs/ablations.md", "plus": "docs/ablations_plus.md"}
+MISSING = "–"
 
 
 class Row(NamedTuple):
-    """One trained and evaluated ablation.
+    """One trained and evaluated row.
 
     Attributes:
-      name: of `configs/ablation.py`, without its inputs.
-      inputs: key of `INPUTS`.
-      scores: of the held-out samples, by protocol.
-      spread: their standard deviations over several seeds; empty for one.
-      template: scores of the undeformed template.
+      name: of the study.
+      inputs: of the study too.
+      scores: means over the held-out samples, by protocol.
+      spread: standard deviations of the means over several seeds; empty for one.
+      medians: over the samples, of the first seed; empty unless the study wants them.
+      baselines: scores of what no network is needed for, by name.
       parameters: of the model.
       seconds: that training took, compilation included; None if it was interrupted.
-      convergence: mean chamfer term of the training in each of `NUM_PARTS` parts.
+      convergence: mean of a term of the training in each of `NUM_PARTS` parts.
     """
 
     name: str
     inputs: str
     scores: dict
     spread: dict
-    template: dict
+    medians: dict
+    baselines: dict
     parameters: int
     seconds: float | None
     convergence: tuple[float, ...]
@@ -152,9 +96,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def train(name: str, inputs: str, seed: int, options: argparse.Namespace) -> None:
     """Trains and evaluates one row in processes of their own, unless that is done."""
     workdir, study = folder(options.workdir, name, inputs, seed), STUDIES[options.table]
+    if (workdir / "metrics.json").is_file():
+        return
     command = [
         *(sys.executable, "-m", "pixel2mesh_jax.main"),
-        f"--config=configs/{study.module}.py:{name}{INPUTS[inputs]}",
+        f"--config={study.config(name, inputs)}",
         f"--workdir={workdir}",
         f"--config.dataset={options.dataset}",
         f"--config.num_steps={options.steps}",
@@ -167,8 +113,6 @@ def train(name: str, inputs: str, seed: int, options: argparse.Namespace) -> Non
         f"--config.data_dir={where}"
         for where in (options.data_dir, options.test_dir or options.data_dir)
     )
-    if (workdir / "metrics.json").is_file():
-        return
     interrupted = checkpoints.checkpoint_folder(workdir).exists()
     start = time.perf_counter()
     subprocess.run([*command, train_on, "--mode=train"], check=True)
@@ -182,7 +126,7 @@ def read(
     inputs: str,
     seeds: Sequence[int],
     workdir: pathlib.Path,
-    study: Study = PAPER,
+    study: Study,
 ) -> Row:
     """The row of runs that were trained and evaluated, one per seed: their mean."""
     runs = [folder(workdir, name, inputs, seed) for seed in seeds]
@@ -194,30 +138,47 @@ def read(
         inputs,
         _over_seeds(np.mean, scores),
         _over_seeds(np.std, scores) if len(runs) > 1 else {},
-        _means(found[0]["baselines"][TEMPLATE], study),
+        medians(runs[0]) if study.medians else {},
+        {key: _means(value, study) for key, value in found[0]["baselines"].items()},
         count_parameters(run_folder.load_config(runs[0])),
         None if None in seconds else float(np.mean(seconds)),
-        tuple(np.mean([convergence(run) for run in runs], axis=0)),
+        tuple(np.mean([convergence(run, study.term) for run in runs], axis=0)),
     )
 
 
 def _means(scores, study):
-    return {protocol: scores[protocol][MEAN] for protocol in study.columns}
+    return {
+        protocol: scores.get(protocol, {}).get(MEAN, {}) for protocol in study.columns
+    }
 
 
 def _over_seeds(reduce, scores):
     return jax.tree.map(lambda *values: float(reduce(values)), *scores)
 
 
-def convergence(run: pathlib.Path) -> tuple[float, ...]:
-    """Mean of the chamfer term over each part of a training."""
-    _, values = curves.read_scalars(run / scalars.FILE_NAME)["loss/chamfer"]
+def medians(run: pathlib.Path) -> dict[str, dict[str, float]]:
+    """Of the scores of all samples of a run, by protocol."""
+    values: dict = defaultdict(lambda: defaultdict(list))
+    with (run / "samples.csv").open(encoding="utf-8") as file:
+        for line in csv.DictReader(file):
+            values[line["protocol"]][line["score"]].append(float(line["value"]))
+    return {
+        protocol: {score: float(np.median(found)) for score, found in scores.items()}
+        for protocol, scores in values.items()
+    }
+
+
+def convergence(run: pathlib.Path, term: str) -> tuple[float, ...]:
+    """Mean of a term over each part of a training."""
+    _, values = curves.read_scalars(run / scalars.FILE_NAME)[term]
     return tuple(part.mean() for part in np.array_split(values, NUM_PARTS))
 
 
 def folder(workdir: pathlib.Path, name: str, inputs: str, seed: int) -> pathlib.Path:
     """Where the run of a row lives."""
-    return workdir / f"{name}{INPUTS[inputs]}_seed{seed}".replace(",", "_")
+    depth = "_rgbd" if inputs == studies.RGBD else ""
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower())
+    return workdir / f"{plain}{depth}_seed{seed}"
 
 
 def count_parameters(config) -> int:
@@ -228,7 +189,7 @@ def count_parameters(config) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(variables.params))
 
 
-def markdown(rows: Sequence[Row], study: Study = PAPER) -> str:
+def markdown(rows: Sequence[Row], study: Study) -> str:
     """All tables of the rows that there are."""
     head = ("", "inputs", *study.headings(), "parameters", "seconds")
     parts = []
@@ -236,27 +197,29 @@ def markdown(rows: Sequence[Row], study: Study = PAPER) -> str:
         shown = [row for name in names for row in rows if row.name == name]
         if not shown:
             continue
-        lines = [
-            [
-                row.name,
-                row.inputs,
-                *_texts(row.scores, study, row.spread),
-                f"{row.parameters:,}",
-                "–" if row.seconds is None else f"{row.seconds:.0f}",
-            ]
-            for row in shown
-        ]
-        start = {row.name: row.template for row in shown}
-        start = start.get("full", shown[0].template)
-        lines.append([TEMPLATE, "", *_texts(start, study), "", ""])
+        lines = [_line(row, study) for row in shown]
+        for name, scores in shown[0].baselines.items():
+            lines.append([name, "", *_texts(scores, study), "", ""])
         parts += [f"### {title}", score_tables.markdown_table(head, lines)]
-    return "\n\n".join([*parts, f"### {CONVERGENCE}", _convergence_table(rows, study)])
+    title = CONVERGENCE.format(f"`{study.term}`")
+    return "\n\n".join([*parts, f"### {title}", _convergence_table(rows, study)])
+
+
+def _line(row, study):
+    """The cells of a row of a table."""
+    return [
+        row.name,
+        row.inputs,
+        *_texts(row.scores, study, row.spread, row.medians),
+        f"{row.parameters:,}",
+        MISSING if row.seconds is None else f"{row.seconds:.0f}",
+    ]
 
 
 def _convergence_table(rows, study):
     head = ("", "inputs", *(f"part {i + 1} of {NUM_PARTS}" for i in range(NUM_PARTS)))
     lines = [
-        [row.name, row.inputs, *(f"{value:.1f}" for value in row.convergence)]
+        [row.name, row.inputs, *(f"{value:.3g}" for value in row.convergence)]
         for name in study.rows
         for row in rows
         if row.name == name
@@ -264,23 +227,29 @@ def _convergence_table(rows, study):
     return score_tables.markdown_table(head, lines)
 
 
-def _texts(scores, study, spread=None):
+def _texts(scores, study, spread=None, medians=None):
+    """One cell per column: mean, ± spread over seeds, (median over samples)."""
     texts = []
     for protocol, column in study.headings().values():
         text = column.text(scores[protocol])
         if spread:
             text += f" ± {column.text(spread[protocol])}"
+        if medians and column.score in medians.get(protocol, {}):
+            text += f" ({column.text(medians[protocol])})"
         texts.append(text)
     return texts
 
 
 def circumstances(options: argparse.Namespace) -> str:
     """Command, budget, hardware and day, in one paragraph."""
+    study = STUDIES[options.table]
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("jax", "flax"))
     device = jax.devices()[0].device_kind
     machine = f"{os.cpu_count()} cores" if device == "cpu" else device
     held_out = f"the first {options.limit}" if options.limit else "all"
-    flags = [f"--only {' '.join(options.only)}", f"--inputs {' '.join(options.inputs)}"]
+    flags = [f"--only {shlex.join(options.only)}"]
+    if study.inputs != (studies.AS_NAMED,):
+        flags.append(f"--inputs {' '.join(options.inputs)}")
     flags.append(f"--seeds {' '.join(map(str, options.seeds))}")
     if options.settings:
         flags.append(f"--settings {' '.join(options.settings)}")
@@ -296,7 +265,8 @@ def circumstances(options: argparse.Namespace) -> str:
         f"{' '.join(flags)}`, "
         f"{time.strftime('%d %B %Y')}, {machine} ({platform.machine()}), "
         f"Python {platform.python_version()}, {versions}. Scores: mean over {held_out} "
-        f"views of the test split of {options.dataset}; {runs}. "
+        f"views of the test split of {options.dataset}"
+        f"{' (in brackets: median)' if study.medians else ''}; {runs}. "
         "Seconds are those of training with its compilation."
     )
 
@@ -318,7 +288,7 @@ def _parse(arguments):
     )
     parser.add_argument("--limit", type=int, default=0, help="test views; 0 for all")
     parser.add_argument("--only", nargs="+", metavar="ROW")
-    parser.add_argument("--inputs", nargs="+", default=[*INPUTS], choices=INPUTS)
+    parser.add_argument("--inputs", nargs="+", help="RGB, RGB-D; all by default")
     parser.add_argument(
         "--workdir", type=pathlib.Path, default=pathlib.Path("runs/ablations")
     )
@@ -326,10 +296,12 @@ def _parse(arguments):
     options = parser.parse_args(arguments)
     study = STUDIES[options.table]
     options.only = options.only or study.rows
-    unknown = [name for name in options.only if name not in study.choices]
-    if unknown:
-        parser.error(f"--only {unknown[0]}: valid are {', '.join(study.choices)}")
-    options.output = options.output or pathlib.Path(PAGES[options.table])
+    options.inputs = options.inputs or study.inputs
+    for flag, valid in (("only", study.choices), ("inputs", study.inputs)):
+        for name in getattr(options, flag):
+            if name not in valid:
+                parser.error(f"--{flag} {name}: valid are {', '.join(valid)}")
+    options.output = options.output or pathlib.Path(study.page)
     return options
 
 

@@ -1,6 +1,6 @@
 r"""Pixel2Mesh from the released one to `rgbd_plus.py`, and what else was tried.
 
-Up to `smooth` a name stands for its change with all before it:
+Up to `rendered` a name stands for its change with all before it:
 
     name         what is new
     released     nothing: the network and the losses of the release
@@ -9,7 +9,8 @@ Up to `smooth` a name stands for its change with all before it:
     told         vertices are told where they are relative to depth map and outline
     anchored     with depth: vertices can go along their rays to the depth map
     colored      colours of the vertices
-    smooth       neighbouring faces look the same way, the outline is filled: plus
+    smooth       neighbouring faces look the same way, the outline is filled
+    rendered     with depth: the depth map of the mesh against the measured one: plus
 
 A name behind it stands for plus with this one change:
 
@@ -17,7 +18,6 @@ A name behind it stands for plus with this one change:
     carved       nothing before the depth map and beside the outline
     scheduled    edges and Laplacian strong at first and falling
     oriented     nearest neighbours look the same way; normals of nearest neighbours
-    rendered     the depth map of the mesh against the measured one
 
 `docs/ablations_plus.md` says what each is worth.
 
@@ -44,6 +44,7 @@ STEPS = {
         "loss.color": 1.0,
     },
     "smooth": {"loss.normal": 0.0, "loss.smooth": 3.0, "loss.coverage": 300.0},
+    "rendered": {"loss.rendered_metric": 50.0},
     "sampled": {"loss.num_samples": 2000},
     "carved": {"loss.free_space": 1000.0, "loss.silhouette": 1000.0},
     "scheduled": {
@@ -51,13 +52,12 @@ STEPS = {
         "loss.laplacian_stages": (0.3, 1.0, 0.5),
     },
     "oriented": {"loss.orientation": 0.05, "loss.normal": 0.5},
-    "rendered": {"loss.rendered_metric": 50.0},
 }
-PLUS = "smooth"  # the last row that is worth having
+PLUS = "rendered"  # the last row that is worth having
 NEW_LOSS = "smooth"  # from here on
-# Without depth there is nothing to be anchored to, and a template placed by its outline
-# made it worse: the network is no longer told how far away it is.
-DEPTH_ONLY = ("placed", "anchored")
+# Without depth there is nothing to be anchored to or compared with, and a template placed
+# by its outline made it worse: the network is no longer told how far away it is.
+DEPTH_ONLY = ("placed", "anchored", "rendered")
 
 
 def get_config(variant=PLUS):

@@ -1,13 +1,16 @@
 """The runner of the ablation tables: rows, their order, and where the tables go."""
 
+import importlib
 import json
 
 import pytest
 
-from benchmarks import ablations, pages
-from configs import ablation, plus
+from benchmarks import ablations, pages, studies
+from configs import ablation, implicit, plus
+from pixel2mesh_jax import methods
 from pixel2mesh_jax.training import run_folder, scalars
 
+PAPER = studies.STUDIES["paper"]
 SCORES = {"chamfer": 1.5e-3, "f_score_1e-4": 0.25, "f_score_2e-4": 0.5}
 TEMPLATE = {"chamfer": 20e-3, "f_score_1e-4": 0.0625, "f_score_2e-4": 0.125}
 
@@ -15,14 +18,14 @@ TEMPLATE = {"chamfer": 20e-3, "f_score_1e-4": 0.0625, "f_score_2e-4": 0.125}
 def finish(workdir, name, inputs, seconds=61.2, seed=0, chamfer=1.5e-3):
     """Leaves what a trained and evaluated row leaves."""
     run = ablations.folder(workdir, name, inputs, seed)
-    variant = f"{name}{ablations.INPUTS[inputs]}"
+    variant = name + (",rgbd" if inputs == "RGB-D" else "")
     run.mkdir(parents=True)
     run_folder.save_config(run, ablation.get_config(variant))
     own, template = (
-        {name: {ablations.MEAN: scores} for name in ablations.PAPER.columns}
+        {name: {ablations.MEAN: scores} for name in PAPER.columns}
         for scores in (SCORES | {"chamfer": chamfer}, TEMPLATE)
     )
-    metrics = {"protocols": own, "baselines": {ablations.TEMPLATE: template}}
+    metrics = {"protocols": own, "baselines": {"undeformed template": template}}
     (run / "metrics.json").write_text(json.dumps(metrics))
     (run / ablations.SECONDS).write_text(json.dumps(seconds))
     steps = [{"step": 10 * i, "loss/chamfer": 80.0 - 10 * i} for i in range(1, 9)]
@@ -31,7 +34,7 @@ def finish(workdir, name, inputs, seconds=61.2, seed=0, chamfer=1.5e-3):
 
 
 def test_every_row_is_an_ablation_and_every_switch_has_a_row():
-    rows = {name for names in ablations.TABLES.values() for name in names}
+    rows = {name for names in PAPER.tables.values() for name in names}
     unused = set(ablation.CHANGES) - rows
     assert rows <= set(ablation.CHANGES)
     assert unused == {"rgbd", "blocks_3"}  # a kind of input; the same as full
@@ -41,10 +44,10 @@ def test_tables_hold_scores_parameters_and_seconds(tmp_path):
     finish(tmp_path, "full", "RGB")
     finish(tmp_path, "no_edge", "RGB-D", seconds=None)
     rows = [
-        ablations.read("full", "RGB", [0], tmp_path),
-        ablations.read("no_edge", "RGB-D", [0], tmp_path),
+        ablations.read("full", "RGB", [0], tmp_path, PAPER),
+        ablations.read("no_edge", "RGB-D", [0], tmp_path, PAPER),
     ]
-    text = ablations.markdown(rows)
+    text = ablations.markdown(rows, PAPER)
     first, *others = text.split("###")[1:]
     lines = [line.split("|")[1:-1] for line in first.splitlines() if "|" in line]
     cells = [[cell.strip() for cell in line] for line in lines]
@@ -56,15 +59,15 @@ def test_tables_hold_scores_parameters_and_seconds(tmp_path):
     assert cells[3][-1] == "–"
     assert cells[4][:3] == ["undeformed template", "", "20.000"]
     assert len(others) == 3  # full is a row of all three; convergence
-    assert "| full | RGB | 65.0 | 45.0 | 25.0 | 5.0 |" in others[-1]
+    assert "| full | RGB | 65 | 45 | 25 | 5 |" in others[-1]
     assert rows[1].parameters > rows[0].parameters
 
 
 def test_several_seeds_are_one_row_with_mean_and_spread(tmp_path):
     for seed, chamfer in ((0, 1.25e-3), (3, 1.75e-3)):
         finish(tmp_path, "full", "RGB", seed=seed, chamfer=chamfer)
-    row = ablations.read("full", "RGB", [0, 3], tmp_path)
-    assert "| 1.500 ± 0.250 | 25.00 ± 0.00 |" in ablations.markdown([row])
+    row = ablations.read("full", "RGB", [0, 3], tmp_path, PAPER)
+    assert "| 1.500 ± 0.250 | 25.00 ± 0.00 |" in ablations.markdown([row], PAPER)
     options = ablations._parse(["--only", "full", "--seeds", "0", "3"])
     text = ablations.circumstances(options)
     assert "2 runs per row" in text
@@ -123,3 +126,44 @@ def test_the_plus_table_trains_its_own_rows_and_tests_on_other_data(
 def test_a_row_of_the_other_table_is_refused():
     with pytest.raises(SystemExit):
         ablations._parse(["--table", "plus", "--only", "no_edge"])
+
+
+def test_the_ladder_prints_means_and_medians_and_takes_variants_together(
+    tmp_path, monkeypatch
+):
+    commands = []
+    monkeypatch.setattr(
+        ablations.subprocess, "run", lambda command, check: commands.append(command)
+    )
+    row, inputs = "depth_projected+cosine", studies.AS_NAMED
+    options = ablations._parse(["--table", "ladder", "--workdir", str(tmp_path)])
+    assert options.inputs == (inputs,)
+    ablations.train(row, inputs, 0, options)
+    assert "--config=configs/implicit.py:depth_projected,cosine,tiny" in commands[0]
+    ladder, run = studies.STUDIES["ladder"], tmp_path / "depth_projected_cosine_seed0"
+    run_folder.save_config(run, implicit.get_config("cosine,tiny"))
+    means = {"surface": {ablations.MEAN: {"chamfer": 2e-3}}}
+    metrics = {"protocols": means, "baselines": {"closed shell": {}}}
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    values = "".join(f"{i},car,surface,chamfer,{i}e-3\n" for i in (1, 1, 4))
+    (run / "samples.csv").write_text(f"view,category,protocol,score,value\n{values}")
+    steps = [json.dumps({"step": i, "loss/distance": 8 / i}) for i in (1, 2, 4, 8)]
+    (run / scalars.FILE_NAME).write_text("\n".join(steps))
+    text = ablations.markdown(
+        [ablations.read(row, inputs, [0], tmp_path, ladder)], ladder
+    )
+    assert "| 2.000 (1.000) | – |" in text
+    assert "| closed shell |" in text
+    assert "| 8 | 4 | 2 | 1 |" in text
+    assert "--table ladder" in ablations.circumstances(options)
+
+
+@pytest.mark.parametrize("name", studies.STUDIES)
+def test_every_row_of_every_table_is_a_config(name, repository):
+    study = studies.STUDIES[name]
+    assert "tables: begin" in (repository / study.page).read_text()
+    for row in study.choices:
+        for inputs in study.inputs:
+            path, variant = study.config(row, inputs).split(":")
+            module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+            assert methods.make(module.get_config(variant)).fields

@@ -40,7 +40,7 @@ def test_a_row_is_plus():
 def test_a_row_behind_plus_is_plus_with_its_own_change_alone():
     upto = plus.changes_of(plus.PLUS)
     assert upto[0] == "released"
-    assert plus.changes_of("rendered") == [*upto, "rendered"]
+    assert plus.changes_of("carved") == [*upto, "carved"]
 
 
 def test_an_unknown_row_is_refused():
