@@ -10,7 +10,7 @@ set with points around the objects, and with their distances in the view volume 
 variants with the truth:
 
     python -m data_pipelines.build procedural_shapes --data_dir data \
-        --num_queries 8192 --volume 64
+        --num_queries 8192 --uniform_queries 0.3 --volume 64
     python -m pixel2mesh_jax.main --config configs/implicit.py \
         --workdir runs/implicit
 

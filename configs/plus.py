@@ -55,8 +55,8 @@ STEPS = {
 }
 PLUS = "rendered"  # the last row that is worth having
 NEW_LOSS = "smooth"  # from here on
-# Without depth there is nothing to be anchored to or compared with, and a template placed
-# by its outline made it worse: the network is no longer told how far away it is.
+# Without depth there is nothing to be anchored to or compared with, and a template
+# placed by its outline made it worse: the network is no longer told how far away it is.
 DEPTH_ONLY = ("placed", "anchored", "rendered")
 
 
