@@ -36,6 +36,7 @@ BENCHMARKS = (
     "refinement",
     "compilation",
     "step",
+    "plus_step",
     "render",
     "build",
     "stream",

@@ -140,10 +140,12 @@ class OurProgram:
       operations: floating-point operations of both.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, batch: Batch | None = None):
+        """Takes random images, or a batch of the size that the config asks for."""
         method, tx = methods.make(config), make_optimizer(config)
         shardings = sharding.make_shardings(config.batch_size)
-        batch = random_batch(config.batch_size, config.image_size)
+        if batch is None:
+            batch = random_batch(config.batch_size, config.image_size)
         init = functools.partial(state.init_state, method, tx, seed=0)
         self.config = config
         self.batch = sharding.put_batch(batch, shardings)
