@@ -104,7 +104,7 @@ def load_intrinsics(source: str | pathlib.Path) -> Float[np.ndarray, "3 3"]:
     """Reads a pinhole matrix in pixels, pixel centres at integers.
 
     Args:
-      source: "fx,fy,cx,cy", or a file in one of the formats of io/cameras.py.
+      source: "fx,fy,cx,cy", or a file in one of the formats of io/camera_formats.py.
 
     Raises:
       InputError: see `cameras.load_camera`.

@@ -30,7 +30,7 @@ class Sources(NamedTuple):
       image: the image.
       depth: its depth map, or None.
       mask: its object mask, or None.
-      camera: file of its intrinsics, see io/cameras.py, or None.
+      camera: file of its intrinsics, see io/camera_formats.py, or None.
     """
 
     image: pathlib.Path
