@@ -61,12 +61,11 @@ def open_checkpoints(
         cleanup_tmp_directories=True,
     )
     logging.getLogger("absl").addFilter(_is_news)
-    hook = sys.unraisablehook
-    sys.unraisablehook = functools.partial(_show_unless_late, hook)
+    hook = _hide_late_writers()
     try:
         with checkpointer:
             yield checkpointer
-        sys.unraisablehook = hook
+        sys.unraisablehook = hook  # after an error, threads are late for a while
     except (OSError, ValueError) as error:
         code = _takes_no_more(error)
         if code is None:
@@ -94,6 +93,15 @@ def _takes_no_more(error) -> int | None:
 def _is_news(record: logging.LogRecord) -> bool:
     """Not what is raised here as well: every thread of Orbax logs it, late ones too."""
     return record.exc_info is None or _takes_no_more(record.exc_info[1]) is None
+
+
+def _hide_late_writers():
+    """Installs `_show_unless_late`, once; returns what shows the others."""
+    hook = sys.unraisablehook
+    if getattr(hook, "func", None) is _show_unless_late:  # of a training that failed
+        return hook.args[0]
+    sys.unraisablehook = functools.partial(_show_unless_late, hook)
+    return hook
 
 
 def _show_unless_late(show, unraisable):
