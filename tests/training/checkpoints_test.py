@@ -9,7 +9,7 @@ from pixel2mesh_jax.training import checkpoints
 def test_what_threads_cannot_raise_is_shown_as_before_once_a_training_ends(
     tmp_path, monkeypatch
 ):
-    """After an error they are late for a while; however many fail, one hook hides it."""
+    """After an error they are late for a while; one hook hides all of them."""
     shown = []
     monkeypatch.setattr(sys, "unraisablehook", shown.append)
     mine = sys.unraisablehook
