@@ -64,13 +64,6 @@ def _implicit(row, inputs):
     return f"configs/implicit.py:{row.replace('+', ',')},tiny"
 
 
-def _family(row, inputs):
-    """A name of `FAMILIES`, small."""
-    module, variant = FAMILIES[row]
-    given = "rgbd" if inputs == RGBD else "rgb"
-    return f"configs/{module.format(given)}.py:{variant}tiny"
-
-
 # Title -> names, of `configs/ablation.py`.
 PAPER_TABLES = {
     "Table 3 of the paper: one idea less": (
@@ -111,16 +104,6 @@ LADDER_TABLES = {
         "depth_projected+raw",
     ),
 }
-# Row -> module with the place of the inputs, and variants before `tiny`.
-FAMILIES = {
-    "Pixel2Mesh": ("{}", ""),
-    "Mesh R-CNN, best": ("{}_mesh_rcnn", "best,"),
-    "Mesh R-CNN, pretty": ("{}_mesh_rcnn", "pretty,"),
-    "Pixel2Mesh plus": ("{}_plus", ""),
-    "signed distances": ("{}_sdf", ""),
-}
-FAMILIES_TABLES = {"Families, equal budget": tuple(FAMILIES)}
-
 STUDIES = {
     # Vertices against points, as in the paper, which favours meshes of many vertices;
     # and points of the surface, which does not.
@@ -151,14 +134,5 @@ STUDIES = {
         page="docs/ladder.md",
         choices=tuple(dict.fromkeys(itertools.chain(*LADDER_TABLES.values()))),
         medians=True,
-    ),
-    "families": Study(
-        tables=FAMILIES_TABLES,
-        config=_family,
-        inputs=(RGB, RGBD),
-        columns={"surface": 3, "volume": 1, "hidden": 3},
-        term="loss",
-        page="docs/families.md",
-        choices=tuple(FAMILIES),
     ),
 }
