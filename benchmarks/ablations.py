@@ -246,7 +246,7 @@ def circumstances(options: argparse.Namespace) -> str:
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("jax", "flax"))
     device = jax.devices()[0].device_kind
     machine = f"{os.cpu_count()} cores" if device == "cpu" else device
-    held_out = f"the first {options.limit}" if options.limit else "all"
+    held_out = f"{options.limit} evenly spaced" if options.limit else "all"
     flags = [f"--only {shlex.join(options.only)}"]
     if study.inputs != (studies.AS_NAMED,):
         flags.append(f"--inputs {' '.join(options.inputs)}")
