@@ -48,6 +48,7 @@ NUM_PARTS = 4  # of a training
 MEAN = "mean_over_samples"
 SECONDS = "seconds.json"  # in the folder of a run: what its training took
 MISSING = "–"
+FULL = "full"  # the row whose template stands for all, where there is one
 
 
 class Row(NamedTuple):
@@ -198,7 +199,8 @@ def markdown(rows: Sequence[Row], study: Study) -> str:
         if not shown:
             continue
         lines = [_line(row, study) for row in shown]
-        for name, scores in shown[0].baselines.items():
+        of_row = {row.name: row.baselines for row in shown}
+        for name, scores in of_row.get(FULL, shown[0].baselines).items():
             lines.append([name, "", *_texts(scores, study), "", ""])
         parts += [f"### {title}", score_tables.markdown_table(head, lines)]
     title = CONVERGENCE.format(f"`{study.term}`")

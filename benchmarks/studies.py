@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from configs import ablation, plus
+from configs import plus
 from pixel2mesh_jax.evaluation import protocols
 
 RGB, RGBD = "RGB", "RGB-D"
@@ -22,7 +22,7 @@ class Study(NamedTuple):
       columns: protocol -> how many of its columns.
       term: of the training, whose course is printed.
       page: of `docs/`, where the tables go.
-      choices: all rows that can be trained.
+      others: rows that can be trained and are in no table.
       medians: whether those over the samples are printed too.
     """
 
@@ -32,13 +32,18 @@ class Study(NamedTuple):
     columns: Mapping[str, int]
     term: str
     page: str
-    choices: tuple[str, ...]
+    others: tuple[str, ...] = ()
     medians: bool = False
 
     @property
     def rows(self) -> tuple[str, ...]:
         """All of them, each once."""
         return tuple(dict.fromkeys(itertools.chain(*self.tables.values())))
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """All rows that can be trained."""
+        return (*self.rows, *self.others)
 
     def headings(self) -> dict[str, tuple[str, protocols.Column]]:
         """Heading -> protocol and column."""
@@ -114,7 +119,7 @@ STUDIES = {
         columns={"pixel2mesh": 3, "surface": 1},
         term="loss/chamfer",
         page="docs/ablations.md",
-        choices=tuple(name for name in ablation.CHANGES if name != "rgbd"),
+        others=("blocks_3",),
     ),
     "plus": Study(
         tables={"From released to plus: one change more": tuple(plus.STEPS)},
@@ -123,7 +128,6 @@ STUDIES = {
         columns={"surface": 2, "mesh_rcnn": 3, "hidden": 3, "visible": 2},
         term="loss/chamfer",
         page="docs/ablations_plus.md",
-        choices=tuple(plus.STEPS),
     ),
     "ladder": Study(
         tables=LADDER_TABLES,
@@ -132,7 +136,6 @@ STUDIES = {
         columns={"surface": 2, "volume": 1, "occupancy": 4},
         term="loss/distance",
         page="docs/ladder.md",
-        choices=tuple(dict.fromkeys(itertools.chain(*LADDER_TABLES.values()))),
         medians=True,
     ),
 }

@@ -63,6 +63,20 @@ def test_tables_hold_scores_parameters_and_seconds(tmp_path):
     assert rows[1].parameters > rows[0].parameters
 
 
+def test_the_template_of_a_table_is_that_of_the_full_network(tmp_path):
+    """That of one block alone has fewer vertices."""
+    finish(tmp_path, "blocks_1", "RGB")
+    finish(tmp_path, "full", "RGB")
+    metrics = ablations.folder(tmp_path, "blocks_1", "RGB", 0) / "metrics.json"
+    text = metrics.read_text()
+    metrics.write_text(text.replace(str(TEMPLATE["chamfer"]), "0.5"))
+    names = ("blocks_1", "full")
+    rows = [ablations.read(name, "RGB", [0], tmp_path, PAPER) for name in names]
+    assert rows[0].baselines != rows[1].baselines
+    found = ablations.markdown(rows, PAPER).split("undeformed template")[1:]
+    assert all(line.startswith(" |  | 20.000 |") for line in found)
+
+
 def test_several_seeds_are_one_row_with_mean_and_spread(tmp_path):
     for seed, chamfer in ((0, 1.25e-3), (3, 1.75e-3)):
         finish(tmp_path, "full", "RGB", seed=seed, chamfer=chamfer)
