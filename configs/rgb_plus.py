@@ -1,4 +1,4 @@
-r"""Pixel2Mesh from colour alone, with `configs/plus.py` up to `rendered`.
+r"""Pixel2Mesh from colour alone, with `configs/plus.py` up to `smooth`.
 
     python -m data_pipelines.build procedural_shapes --data_dir data
     python -m pixel2mesh_jax.main --config configs/rgb_plus.py:tiny --workdir runs/plus
