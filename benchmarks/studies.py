@@ -69,6 +69,13 @@ def _implicit(row, inputs):
     return f"configs/implicit.py:{row.replace('+', ',')},tiny"
 
 
+def _tiny(row, inputs):
+    """`rgb_mesh_rcnn:best` is `rgb_mesh_rcnn.py:best,tiny`."""
+    del inputs
+    module, _, variant = row.partition(":")
+    return f"configs/{module}.py:{variant + ',' if variant else ''}tiny"
+
+
 # Title -> names, of `configs/ablation.py`.
 PAPER_TABLES = {
     "Table 3 of the paper: one idea less": (
@@ -109,6 +116,21 @@ LADDER_TABLES = {
         "depth_projected+raw",
     ),
 }
+# Modules of `configs/`, with a variant.
+FAMILY_TABLES = {
+    "Table 1 of Depth-Aware Pixel2Mesh: does depth help?": (
+        "rgb",
+        "rgbd",
+        "rgb_mesh_rcnn:best",
+        "rgbd_mesh_rcnn:best",
+        "rgb_mesh_rcnn:pretty",
+        "rgbd_mesh_rcnn:pretty",
+    ),
+    "Marching cubes, or graph convolutions on the same distances": (
+        "rgbd_sdf",
+        "rgbd_sdf_refined",
+    ),
+}
 STUDIES = {
     # Vertices against points, as in the paper, which favours meshes of many vertices;
     # and points of the surface, which does not.
@@ -137,5 +159,13 @@ STUDIES = {
         term="loss/distance",
         page="docs/ladder.md",
         medians=True,
+    ),
+    "families": Study(
+        tables=FAMILY_TABLES,
+        config=_tiny,
+        inputs=(AS_NAMED,),
+        columns={"surface": 3, "mesh_rcnn": 3, "hidden": 3},
+        term="loss",
+        page="docs/mesh_rcnn.md",
     ),
 }

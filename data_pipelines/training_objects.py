@@ -7,7 +7,8 @@
 OBJECTS holds `OBJECTS.csv` (file, licence, author, ...) and the files that it names as
 `<split>/<category>/*`. Of its training and validation objects those under a licence
 that allows weights of any licence are copied; procedural shapes join them where there
-are few. FOLDER then has `train/`, `val/` and `ATTRIBUTION.csv`, one row per copy.
+are few, and `--stretched N` adds N copies of every training object that differ in their
+proportions. FOLDER then has `train/`, `val/` and `ATTRIBUTION.csv`, one row per object.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import sys
 
 from rich.console import Console
 
+from data_pipelines import stretched_copies
 from data_pipelines.building.options import random_generator
 from data_pipelines.procedural_shapes import families
 from pixel2mesh_jax.errors import InputError
@@ -80,6 +82,31 @@ def copy_objects(
         writer.writerows(rows)
 
 
+def write_stretched(
+    objects: pathlib.Path,
+    rows: list[dict[str, str]],
+    out: pathlib.Path,
+    copies: int,
+    seed: int,
+) -> int:
+    """Writes copies of the training objects; functions of the seed and their names.
+
+    Raises:
+      InputError: an object is no .glb file.
+    """
+    sources = [
+        objects / row["file"] for row in rows if row["file"].startswith("train/")
+    ]
+    for source in sources:
+        for number in range(copies):
+            rng = random_generator(seed, source.name, number, "stretched")
+            target = out / "train" / source.parent.name
+            target /= f"{source.stem}_stretched_{number}.glb"
+            factors = stretched_copies.random_factors(rng)
+            target.write_bytes(stretched_copies.stretched(source, factors))
+    return copies * len(sources)
+
+
 def write_shapes(out: pathlib.Path, seed: int) -> int:
     """Writes the procedural shapes; each is a function of the seed and its number."""
     for family, (count, category) in PROCEDURAL.items():
@@ -98,18 +125,23 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--objects", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--stretched", type=int, default=0, metavar="COPIES")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     try:
         rows = permitted(given.objects)
         given.out.mkdir(parents=True, exist_ok=True)
         copy_objects(given.objects, rows, given.out)
+        copies = write_stretched(
+            given.objects, rows, given.out, given.stretched, given.seed
+        )
     except (InputError, OSError) as error:
         console.print(f"error: {error}", style="red", markup=False, highlight=False)
         return 2
     count = write_shapes(given.out, given.seed)
     console.print(
-        f"{len(rows)} objects and {count} procedural shapes in {given.out}",
+        f"{len(rows)} objects, {copies} stretched copies and {count} procedural shapes "
+        f"in {given.out}",
         highlight=False,
     )
     return 0

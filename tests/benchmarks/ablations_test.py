@@ -172,6 +172,15 @@ def test_the_ladder_prints_means_and_medians_and_takes_variants_together(
     assert "--table ladder" in ablations.circumstances(options)
 
 
+def test_rows_of_whole_families_are_configs(tmp_path):
+    families = studies.STUDIES["families"]
+    name = families.config("rgb_mesh_rcnn:best", studies.AS_NAMED)
+    assert name == "configs/rgb_mesh_rcnn.py:best,tiny"
+    assert families.config("rgbd_sdf", studies.AS_NAMED) == "configs/rgbd_sdf.py:tiny"
+    run = ablations.folder(tmp_path, "rgb_mesh_rcnn:best", studies.AS_NAMED, 1)
+    assert run.name == "rgb_mesh_rcnn_best_seed1"
+
+
 @pytest.mark.parametrize("name", studies.STUDIES)
 def test_every_row_of_every_table_is_a_config(name, repository):
     study = studies.STUDIES[name]

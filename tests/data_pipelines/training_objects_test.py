@@ -7,7 +7,9 @@ import pytest
 import trimesh
 
 from data_pipelines import training_objects
+from data_pipelines.stretched_copies import MOST
 from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.io import meshes
 
 COLUMNS = training_objects.ATTRIBUTION
 
@@ -29,8 +31,10 @@ def write_objects(folder, rows):
     return folder
 
 
-def make(objects, out):
-    return training_objects.main(["--objects", str(objects), "--out", str(out)])
+def make(objects, out, *more):
+    return training_objects.main(
+        ["--objects", str(objects), "--out", str(out), *map(str, more)]
+    )
 
 
 def test_permitted_objects_and_shapes_with_their_attribution(tmp_path):
@@ -67,6 +71,27 @@ def test_shapes_are_a_function_of_the_seed(tmp_path):
         )
     for first, second in zip(*shapes, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+def test_stretched_copies_of_the_training_objects_alone(tmp_path):
+    names = [("train/car/a.glb", "CC0-1.0"), ("val/car/b.glb", "CC0-1.0")]
+    objects, out = write_objects(tmp_path / "objects", names), tmp_path / "out"
+    assert make(objects, out, "--stretched", 2) == 0
+    copies = sorted(out.rglob("*stretched*"))
+    assert [str(path.relative_to(out)) for path in copies] == [
+        "train/car/a_stretched_0.glb",
+        "train/car/a_stretched_1.glb",
+    ]
+    sizes = [np.ptp(meshes.load_surface(path).vertices, axis=0) for path in copies]
+    for size in sizes:
+        assert np.abs(np.log(size)).max() <= np.log(MOST)
+    assert np.abs(sizes[0] - sizes[1]).min() > 0
+
+
+def test_only_glb_can_be_stretched(tmp_path, capsys):
+    objects = write_objects(tmp_path / "objects", [("train/car/a.ply", "CC0-1.0")])
+    assert make(objects, tmp_path / "out", "--stretched", 1) == 2
+    assert "only .glb" in capsys.readouterr().err
 
 
 def test_without_a_table_nothing_is_made(tmp_path, capsys):
