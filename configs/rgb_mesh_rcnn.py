@@ -17,6 +17,7 @@ Variants:
   voxel_only  without refinement.
   published   frame, background and alignment of the released weights, which
               `--config.init_from=meshrcnn:voxmesh_R50.pth` takes.
+  told        vertices are told where they are relative to depth map and outline; ours.
   sphere_init the refinement of a sphere of 2562 vertices instead, without voxels: the
               method of `rgbd_pixel2mesh_r50.py`, without unpooling.
   tiny        24^3, a narrow network on small images: minutes on two CPU cores. Build
@@ -53,12 +54,15 @@ def mesh_rcnn(inputs: tuple[str, ...], variant: str) -> ml_collections.ConfigDic
         "full": full,
         "voxel_only": voxel_only,
         "published": published,
+        "told": told,
         "tiny": tiny,
         "sphere_init": sphere_init,
     }
     names = {name.strip() for name in variant.split(",")}
     if {"best", "pretty"} <= names:
         raise InputError("Variants 'best' and 'pretty' differ in one weight: take one.")
+    if {"told", "sphere_init"} <= names:
+        raise InputError("Variant 'told' is of meshes of voxels, not of a sphere.")
     return common.variant(config, variant, changes)
 
 
@@ -104,6 +108,12 @@ def published(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.model.color_encoding = "imagenet_black"
     config.model.alignment = "topleft"
     config.model.unit = UNIT_DIAGONAL
+    return config
+
+
+def told(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """What a view knows about a point, per vertex and stage."""
+    config.model.sees_view = True
     return config
 
 

@@ -55,6 +55,7 @@ def defaults() -> ml_collections.ConfigDict:
         "residual": False,
         "pooling": "align_corners_zeros",
         "unit": 1.0,  # metres; 0.57 for published weights
+        "sees_view": False,  # stages know where depth map and outline are; ours
         "dtype": "float32",
     }
     loss = {"family": "voxel_mesh", **VoxelMeshWeights()._asdict()}
@@ -121,6 +122,7 @@ def _make_network(config):
         threshold=model.threshold,
         alignment=model.alignment,
         unit=model.unit,
+        sees_view=model.sees_view,
         **cascade.network_arguments(config),
     )
 

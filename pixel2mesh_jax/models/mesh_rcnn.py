@@ -20,6 +20,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import camera, cubify, graph, voxels
+from pixel2mesh_jax.models import view_features
 from pixel2mesh_jax.models.pixel2mesh import encode_image
 from pixel2mesh_jax.models.refinement import Refinement, RefinementStage
 from pixel2mesh_jax.structures import Array, Batch, PaddedMesh, VoxelMeshOutputs
@@ -44,6 +45,8 @@ class MeshRCNN(nn.Module):
       inputs: which channels the encoder sees: "rgb", "depth" or both.
       depth_encoding: one of `geometry.depth.ENCODINGS`.
       color_encoding: one of `pixel2mesh.COLOR_ENCODINGS`.
+      sees_view: whether a stage is told where its vertices are with respect to the
+        outline and the depth map, `models/view_features.py`. Not published.
       dtype: of the encoder; parameters are float32.
     """
 
@@ -57,6 +60,7 @@ class MeshRCNN(nn.Module):
     inputs: tuple[str, ...] = ("rgb", "depth")
     depth_encoding: str = "disparity"
     color_encoding: str = "imagenet"
+    sees_view: bool = False
     dtype: DTypeLike = jnp.float32
 
     def __call__(self, batch: Batch, constants: tuple, train: bool) -> VoxelMeshOutputs:
@@ -74,8 +78,20 @@ class MeshRCNN(nn.Module):
             scaled = vertices / self.unit
             return camera.project_ndc(scaled, batch.intrinsics, image_shape)
 
-        stages = self.head(maps, mesh, start, project, image_shape, self.unit)
+        tell = self._teller(batch, mesh.faces) if self.sees_view else None
+        stages = self.head(maps, mesh, start, project, image_shape, self.unit, tell)
         return VoxelMeshOutputs(logits, mesh, (start, *stages))
+
+    def _teller(self, batch, faces):
+        """A function from vertices (B, V, 3) to what they are told, (B, V, K)."""
+        depth_map = batch.depth if "depth" in self.inputs else 0 * batch.mask
+        view = view_features.make_view(depth_map, batch.mask, batch.intrinsics)
+
+        def tell(vertices):
+            seen = view_features.features(jnp.swapaxes(vertices, 0, 1), faces, view)
+            return jnp.swapaxes(seen, 0, 1)
+
+        return tell
 
     def _mesh_of(self, logits) -> PaddedMesh:
         def make(probabilities):
@@ -154,6 +170,7 @@ class PaddedRefinement(Refinement):
         project: Callable[[Float[Array, "B V 3"]], Float[Array, "B V 3"]],
         image_shape: tuple[int, int],
         unit: Float[Array, "B 1 1"] | float,
+        tell: Callable[[Float[Array, "B V 3"]], Float[Array, "B V K"]] | None = None,
     ) -> list[Float[Array, "B V 3"]]:
         """Positions after each stage, metres, camera frame.
 
@@ -164,21 +181,23 @@ class PaddedRefinement(Refinement):
           project: positions to device coordinates, see `camera.project_ndc`.
           image_shape: height and width in pixels of what the coordinates cover.
           unit: metres that an offset of 1 is.
+          tell: what else is known of vertices at such positions.
         """
         levels = jax.vmap(graph.padded_graph)(mesh)
         # A stage takes (V, B, C) for B meshes of one topology; here each is alone.
         alone = [x[:, None] for x in maps]
         mapped = nn.vmap(
             RefinementStage,
-            in_axes=(0, 0, 0, 0, None),
+            in_axes=(0, 0, 0, 0, None, 0),
             variable_axes={"params": None},
             split_rngs={"params": False},
         )
         hidden, found = None, []
         for number in range(1, self.num_stages + 1):
             ndc = project(vertices)[:, :, None]
+            told = None if tell is None else tell(vertices)[:, :, None]
             refine = self.stage(number, mapped)
-            offset, hidden = refine(levels, ndc, hidden, alone, image_shape)
+            offset, hidden = refine(levels, ndc, hidden, alone, image_shape, told)
             vertices = vertices + unit * offset[:, :, 0]
             found.append(vertices)
         return found

@@ -141,6 +141,7 @@ class RefinementStage(Refinement):
         hidden: Float[Array, "V B C"] | None,
         maps: list[Float[Array, "B _ _ _"]],
         image_shape: tuple[int, int],
+        told: Float[Array, "V B K"] | None = None,
     ) -> tuple[Float[Array, "V B 3"], Float[Array, "V B {self.features}"]]:
         """Offsets in metres, inside (-1, 1), and the hidden features.
 
@@ -151,10 +152,12 @@ class RefinementStage(Refinement):
           hidden: features of the previous stage on this level, if there was one.
           maps: feature maps of the image.
           image_shape: height and width of the image in pixels.
+          told: what else is known of the vertices where they project.
         """
         align = VertexAlignment(self.features, self.pooling, self.dtype, name="align")
         seen = align(maps, ndc, image_shape)
-        position = ndc.astype(self.dtype)
+        known = ndc if told is None else jnp.concatenate([ndc, told], axis=-1)
+        position = known.astype(self.dtype)
         previous = [] if hidden is None else [hidden]
         if self.residual:
             nodes = jnp.concatenate([seen, position, *previous], axis=-1)

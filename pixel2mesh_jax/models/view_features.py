@@ -68,7 +68,7 @@ def make_view(
 
 def features(
     vertices: Float[Array, "V B 3"],
-    faces: Int[Array, "F 3"],
+    faces: Int[Array, "*B F 3"],
     view: SeenMaps,
 ) -> Float[Array, "V B 9"]:
     """Where vertices are with respect to what is seen; no gradient, lengths in `UNIT`.
@@ -76,9 +76,14 @@ def features(
     Residual to the measured depth and whether it is known; distance to the outline and
     (x, y) to the nearest object pixel; normal of the depth map; and the cosine between
     the ray and the normal of the vertex: -1 where it faces the camera.
+
+    Args:
+      vertices: metres, camera frame.
+      faces: of all meshes, or of each its own.
+      view: of every mesh.
     """
 
-    def of_view(points, own, intrinsics):
+    def of_view(points, faces, own, intrinsics):
         seen = sight.look_up(points, own, intrinsics)
         lengths = [seen.residual[:, None], seen.outline[:, None], seen.towards]
         lengths = jnp.concatenate(lengths, axis=-1) / UNIT
@@ -91,7 +96,8 @@ def features(
         return jnp.concatenate([lengths, *others], axis=-1)
 
     vertices = jax.lax.stop_gradient(vertices)
-    return jax.vmap(of_view, (1, 0, 0), 1)(vertices, *view)
+    of_its_own = 0 if faces.ndim == 3 else None
+    return jax.vmap(of_view, (1, of_its_own, 0, 0), 1)(vertices, faces, *view)
 
 
 def anchored(

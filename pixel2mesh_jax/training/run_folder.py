@@ -65,7 +65,8 @@ ADDED_TO = {
         "model.starts_still": False,
         "model.sees_view": False,
         "model.anchor": False,
-    }
+    },
+    "mesh_rcnn": {"model.sees_view": False},
 }
 # Schedules of the learning rate that do not depend on the length of the run.
 ENDLESS_SCHEDULES = ("constant", "steps")

@@ -63,6 +63,20 @@ def test_best_and_pretty_exclude_each_other():
         rgb_mesh_rcnn.get_config("best,pretty")
 
 
+def test_a_stage_that_is_told_takes_nine_numbers_more():
+    plain, told = (
+        variables(rgbd_mesh_rcnn.get_config(variant))["params"]["head"]["stage1"]
+        for variant in ("tiny", "told,tiny")
+    )
+    rows = [len(params["offset"]["kernel"]) for params in (plain, told)]
+    assert rows[1] - rows[0] == 9
+
+
+def test_a_sphere_cannot_be_told():
+    with pytest.raises(InputError, match="not of a sphere"):
+        rgbd_mesh_rcnn.get_config("told,sphere_init")
+
+
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [

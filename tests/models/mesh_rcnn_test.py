@@ -22,13 +22,14 @@ RESOLUTION = 6
 ROOM = cubify.Capacity(vertices=400, faces=800)
 
 
-def make_model(capacity=ROOM, **head):
+def make_model(capacity=ROOM, sees_view=False, **head):
     return mesh_rcnn.MeshRCNN(
         encoder=Patches(),
         voxel_head=mesh_rcnn.VoxelHead(RESOLUTION, features=4, num_convs=1),
         head=mesh_rcnn.PaddedRefinement(features=8, num_convs=2, **head),
         capacity=capacity,
         threshold=0.5,
+        sees_view=sees_view,
     )
 
 
@@ -62,6 +63,17 @@ def test_larger_arrays_hold_the_same_meshes():
     assert np.abs(small.stages[-1] - small.stages[0])[real].max() > 0.01
     for a, b in zip(small.stages, large.stages, strict=True):
         np.testing.assert_allclose(a[real], b[:, : ROOM.vertices][real], atol=1e-6)
+
+
+@pytest.mark.parametrize("inputs", [("rgb",), ("rgb", "depth")])
+def test_stages_that_are_told_see_the_depth_map_if_it_is_an_input(inputs):
+    model = make_model(sees_view=True).clone(inputs=inputs)
+    variables, batch = initialized(model), make_batch()
+    first = apply(model, variables).stages
+    # The same to an encoder of relative depth, another place for the vertices.
+    farther = apply(model, variables, batch._replace(depth=1.1 * batch.depth)).stages
+    moved = np.abs(first[-1] - farther[-1]).max()
+    assert moved > 1e-3 if "depth" in inputs else moved == 0
 
 
 def test_the_unit_scales_what_the_stages_see_and_do():

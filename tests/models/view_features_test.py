@@ -47,6 +47,18 @@ def test_features_are_told_and_not_learned_through(view):
     assert not np.any(jax.grad(total)(batched(BALL.vertices)))
 
 
+def test_meshes_of_their_own_faces_are_told_the_same(looked_at):
+    """A ball and a part of it, side by side and each alone."""
+    view = make_view(*(np.concatenate([x, x]) for x in looked_at))
+    vertices = jnp.tile(batched(BALL.vertices), (1, 2, 1))
+    part = np.where(np.arange(len(FACES))[:, None] < 100, FACES, 0)
+    both = np.asarray(features(vertices, jnp.asarray([FACES, part]), view))
+    for number, faces in enumerate((FACES, part)):
+        alone = features(vertices, faces, view)[:, number]
+        np.testing.assert_allclose(both[:, number], alone, atol=1e-6)
+    assert np.abs(both[:, 0] - both[:, 1]).max() > 0.1
+
+
 def test_a_sure_anchor_ends_on_the_surface_and_stays_on_its_pixel(view):
     vertices = batched(BALL.vertices * np.float32(0.9))
     sure = jnp.full(vertices.shape[:2], 50.0)
