@@ -125,6 +125,7 @@ FAMILY_TABLES = {
         "rgbd_mesh_rcnn:best",
         "rgb_mesh_rcnn:pretty",
         "rgbd_mesh_rcnn:pretty",
+        "rgbd_mesh_rcnn:told",
     ),
     "Marching cubes, or graph convolutions on the same distances": (
         "rgbd_sdf",
