@@ -37,6 +37,8 @@ from pixel2mesh_jax.errors import InputError
 EPOCH = 24_949
 # Metres of a diagonal of an object, which is 1 in the published program.
 UNIT_DIAGONAL = 0.57
+# Published weights are of squares of its lengths, beside the loss of the voxels.
+SQUARES = UNIT_DIAGONAL**-2
 
 
 def get_config(variant=""):
@@ -48,6 +50,8 @@ def mesh_rcnn(inputs: tuple[str, ...], variant: str) -> ml_collections.ConfigDic
     """Mesh R-CNN for the given input channels, with named variants."""
     config = with_training(common.experiment("mesh_rcnn", inputs))
     config.num_steps = 25 * EPOCH
+    config.loss.chamfer = SQUARES
+    config = pretty(config)
     changes = {
         "best": best,
         "pretty": pretty,
@@ -87,7 +91,7 @@ def best(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
 
 def pretty(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """The released weight of the edges."""
-    config.loss.edge = 0.2
+    config.loss.edge = 0.2 * SQUARES
     return config
 
 

@@ -113,11 +113,8 @@ class Result:
         return pathlib.Path(path)
 
     def __repr__(self) -> str:
-        return (
-            f"Result({len(self._found.mesh.faces)} faces, "
-            f"{units.format_length(self.size)} large, "
-            f"{units.format_length(self.distance)} away, {self.frame})"
-        )
+        size = units.describe_size(self.size, self.distance, self.scale_is_metric)
+        return f"Result({len(self._found.mesh.faces)} faces, {size}, {self.frame})"
 
 
 class Model:

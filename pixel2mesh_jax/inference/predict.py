@@ -22,8 +22,8 @@ from pixel2mesh_jax.structures import Batch, HostMesh, Reconstruction, Texture
 
 # What `Prediction.frame` says.
 METRIC_FRAME = "camera of the image, metres"
-IMAGE_FRAME = "camera of the image, Pixel2Mesh metres"
-CANONICAL_FRAME = "camera of the cut-out square, Pixel2Mesh metres"
+IMAGE_FRAME = "camera of the image, unit of Pixel2Mesh"
+CANONICAL_FRAME = "camera of the cut-out square, unit of Pixel2Mesh"
 
 # (H, W, 4) straight colours and coverage -> (H, W) relative inverse depth in [0, 1].
 Estimate = Callable[[np.ndarray], np.ndarray]

@@ -65,6 +65,7 @@ class Written(NamedTuple):
       size: diagonal of the box of the final mesh, metres of `frame`.
       distance: of the visible side as measured; without measured depth, of the middle
         of the box; metres of `frame`.
+      is_metric: whether those are true metres, as measured; else the scale is a guess.
     """
 
     image: pathlib.Path
@@ -76,6 +77,7 @@ class Written(NamedTuple):
     frame: str
     size: float
     distance: float
+    is_metric: bool
 
 
 def reconstruct(
@@ -215,10 +217,8 @@ def reconstruct(
 
 def describe(result: Written) -> str:
     """One line: how large the object is, and how far away."""
-    return (
-        f"{result.image.name}: {units.format_length(result.size)} large, "
-        f"{units.format_length(result.distance)} away ({result.frame})"
-    )
+    size = units.describe_size(result.size, result.distance, result.is_metric)
+    return f"{result.image.name}: {size} ({result.frame})"
 
 
 def _missing_depth(image):
@@ -250,6 +250,7 @@ def _write(found: Prediction, facts, image, path, stages, previews) -> Written:
         frame=found.frame,
         size=found.size,
         distance=found.distance,
+        is_metric=found.is_metric,
     )
 
 

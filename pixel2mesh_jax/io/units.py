@@ -150,8 +150,25 @@ def doubts(distance: float, size: float, unit: float) -> str | None:
     return f"{text} Likely: {options}."
 
 
-def format_length(metres: float) -> str:
-    """Three digits with a unit."""
-    if metres < 0.01:
-        return f"{metres * 1000:.3g} mm"
-    return f"{metres:.3g} m"
+def describe_size(size: float, distance: float, is_metric: bool) -> str:
+    """How large an object is and how far away.
+
+    Args:
+      size: diagonal of its box.
+      distance: from the camera.
+      is_metric: whether both are metres; else their ratio alone means something.
+    """
+    text = (
+        f"{format_length(size, is_metric)} large, "
+        f"{format_length(distance, is_metric)} away"
+    )
+    return text if is_metric else f"of unknown scale, {text}"
+
+
+def format_length(length: float, is_metric: bool = True) -> str:
+    """Three digits of metres with a unit; of a length without one, those alone."""
+    if not is_metric:
+        return f"{length:.3g}"
+    if length < 0.01:
+        return f"{length * 1000:.3g} mm"
+    return f"{length:.3g} m"

@@ -138,8 +138,8 @@ def facts(result: models.Result, warnings: list[str]) -> dict[str, Any]:
     known = {
         "frame": result.frame,
         "scale is metric": result.scale_is_metric,
-        "size": units.format_length(result.size),
-        "distance": units.format_length(result.distance),
+        "size": units.format_length(result.size, result.scale_is_metric),
+        "distance": units.format_length(result.distance, result.scale_is_metric),
         "triangles": len(result.mesh.faces),
         "watertight": result.is_watertight,
         "seconds": round(result.seconds, 2),

@@ -45,7 +45,10 @@ def test_variants_build(variant):
     config = rgb_mesh_rcnn.get_config(variant)
     params = variables(config)["params"]
     assert ("head" in params) == (variant != "voxel_only")
-    assert config.loss.edge == (0.0 if variant == "best" else 0.2)
+    # Squares of lengths where a diagonal is 1 and not 0.57 m.
+    edge = 0.0 if variant == "best" else 0.2
+    assert config.loss.edge * 0.57**2 == pytest.approx(edge)
+    assert config.loss.chamfer * 0.57**2 == pytest.approx(1)
     blocks = [name for name in params.get("head", {}).get("stage1", {}) if "_" in name]
     assert bool(blocks) == (variant == "full")
 

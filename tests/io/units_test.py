@@ -61,3 +61,10 @@ def test_an_implausible_object_names_the_likely_units(distance, size, unit, like
 
 def test_a_plausible_object_is_not_doubted():
     assert units.doubts(0.6, 0.1, 1e-3) is None
+
+
+def test_lengths_have_a_unit_where_they_are_metres():
+    metres = units.describe_size(0.5, 0.0024, is_metric=True)
+    assert metres == "0.5 m large, 2.4 mm away"
+    guess = units.describe_size(0.5, 0.81, is_metric=False)
+    assert guess == "of unknown scale, 0.5 large, 0.81 away"
