@@ -67,6 +67,7 @@ def experiment(method: str, inputs: tuple[str, ...]) -> ml_collections.ConfigDic
     config.eval.limit = 0  # 0 = the whole split
     config.eval.protocol = "pixel2mesh,surface"  # of protocols.PROTOCOLS, with commas
     config.eval.refine = 0  # steps that move the visible side onto the depth map
+    config.eval.without_depth = False  # of models that can do without
     return config
 
 

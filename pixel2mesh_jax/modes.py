@@ -21,7 +21,7 @@ from pixel2mesh_jax.evaluation import baselines, depth_agreement, protocols
 from pixel2mesh_jax.evaluation import evaluate as evaluation
 from pixel2mesh_jax.inference import complete as completion
 from pixel2mesh_jax.inference import reconstruct as reconstruction
-from pixel2mesh_jax.inference.predict import anchored
+from pixel2mesh_jax.inference.predict import anchored, without_depth
 from pixel2mesh_jax.io import units
 from pixel2mesh_jax.methods.method import Field
 from pixel2mesh_jax.report import held_out, page, preview
@@ -85,6 +85,8 @@ def evaluate(
     dataset = open_dataset(config)
     split, limit = config.eval.split, config.eval.limit
     extract = anchored(run.extract, config.eval.refine)
+    if config.eval.without_depth:
+        extract = without_depth(extract, run.method.optional)
     settings = {
         "extract": extract,
         "batches": dataset.evaluate(split, limit),

@@ -7,7 +7,7 @@ Nothing is written here.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -130,6 +130,24 @@ def predict(
         seen=seen,
         lens=view.intrinsics if metric else _own_lens(view, fitted),
     )
+
+
+def without_depth(extract: Extract, optional: Sequence[str]) -> Extract:
+    """The same of images alone, for data that have depth.
+
+    Args:
+      extract: one reconstruction per row of a batch.
+      optional: inputs that the model can do without, `Method.optional`.
+
+    Raises:
+      InputError: depth is not one of them.
+    """
+    if "depth" not in optional:
+        raise InputError(
+            "eval.without_depth is for models that can do without depth: rgbd_sdf.py "
+            "with model.depth_dropout above 0"
+        )
+    return lambda batch: extract(batch._replace(depth=np.zeros_like(batch.depth)))
 
 
 def anchored(extract: Extract, steps: int) -> Extract:

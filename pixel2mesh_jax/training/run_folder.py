@@ -39,6 +39,7 @@ FREE_IN_USE = (
     "eval.limit",
     "eval.protocol",
     "eval.refine",
+    "eval.without_depth",
     *EXTRACTION,
 )
 # What may differ when a training goes on.
@@ -53,10 +54,16 @@ FREE_IN_TRAINING = (
     "eval.limit",
     "eval.protocol",
     "eval.refine",
+    "eval.without_depth",
     *EXTRACTION,
 )
 # Settings that came later, with what runs do that are older.
-ADDED = {**numerics.DEFAULTS, "optimizer.groups": (), "eval.refine": 0}
+ADDED = {
+    **numerics.DEFAULTS,
+    "optimizer.groups": (),
+    "eval.refine": 0,
+    "eval.without_depth": False,
+}
 # The same for the settings of one method.
 ADDED_TO = {
     "pixel2mesh": {

@@ -39,3 +39,17 @@ def test_meshes_are_anchored_where_there_is_depth(view):
 def test_less_than_no_steps_are_refused():
     with pytest.raises(InputError, match="refine is -2; expected 0 or a number"):
         predict.anchored(lambda batch: [], -2)
+
+
+def test_a_model_that_can_do_without_is_not_shown_the_depth():
+    seen = []
+    extract = predict.without_depth(seen.append, optional=("depth",))
+    batch = make_batch(2)
+    extract(batch)
+    assert not seen[0].depth.any()
+    np.testing.assert_array_equal(seen[0].rgb, batch.rgb)
+
+
+def test_a_model_that_needs_depth_cannot_be_scored_without():
+    with pytest.raises(InputError, match="can do without depth"):
+        predict.without_depth(lambda batch: [], optional=())

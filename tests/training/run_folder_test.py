@@ -84,9 +84,10 @@ def test_other_data_may_be_evaluated_and_equal_settings_repeated(untrained):
 
 def test_a_run_of_before_a_setting_does_without_it(untrained, tmp_path):
     settings = json.loads((untrained / "config.json").read_text())
-    del settings["eval"]["refine"]
+    del settings["eval"]["refine"], settings["eval"]["without_depth"]
     (tmp_path / "config.json").write_text(json.dumps(settings))
     assert run_folder.use_config(tmp_path, {}).eval.refine == 0
+    assert run_folder.use_config(tmp_path, {}).eval.without_depth is False
     assert run_folder.use_config(tmp_path, {"eval.refine": 20}).eval.refine == 20
 
 
