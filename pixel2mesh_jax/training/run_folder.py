@@ -75,6 +75,8 @@ ADDED_TO = {
     },
     "mesh_rcnn": {"model.sees_view": False},
 }
+# Where released weights look for data, unless told otherwise; as `configs/common.py`.
+DATA_DIR = "data"
 # Schedules of the learning rate that do not depend on the length of the run.
 ENDLESS_SCHEDULES = ("constant", "steps")
 
@@ -268,6 +270,8 @@ def load_released(source: str | pathlib.Path) -> Run:
 def release_run(workdir: str | os.PathLike, path: str | os.PathLike) -> int:
     """Writes the best model of a run as one file, see `weights/release.py`.
 
+    Its config says nothing of where the data and the first weights were.
+
     Returns:
       The number of parameters.
 
@@ -277,8 +281,18 @@ def release_run(workdir: str | os.PathLike, path: str | os.PathLike) -> int:
     config = load_config(workdir)
     variables = load_variables(workdir, config, make_method(config, workdir))
     collections = {key: tree for key, tree in variables._asdict().items() if tree}
-    release.save(pathlib.Path(path), collections, config.to_dict())
+    release.save(pathlib.Path(path), collections, _without_folders(config).to_dict())
     return sum(leaf.size for leaf in jax.tree.leaves(variables.params))
+
+
+def _without_folders(config):
+    """A config that does not name the folders of a machine."""
+    config = config.copy_and_resolve_references()
+    config.data_dir = DATA_DIR
+    if config.init_from:
+        weights, _, path = config.init_from.partition(":")
+        config.init_from = f"{weights}:{pathlib.PurePath(path).name}"
+    return config
 
 
 def load_variables(

@@ -91,6 +91,25 @@ def test_a_run_of_before_a_setting_does_without_it(untrained, tmp_path):
     assert run_folder.use_config(tmp_path, {"eval.refine": 20}).eval.refine == 20
 
 
+def test_released_weights_do_not_say_where_they_were_made(tmp_path):
+    config = make_config()
+    config.model.num_stages = 1
+    untrained_runs.save(tmp_path, config)
+    config.data_dir, config.init_from = "/home/me/data", "tensorflow:/home/me/r.npz"
+    run_folder.save_config(tmp_path, config)
+    run_folder.release_run(tmp_path, tmp_path / "a.safetensors")
+    assert b"/home/me" not in (tmp_path / "a.safetensors").read_bytes()
+    released = run_folder.load_released_config(tmp_path / "a.safetensors")
+    assert (released.data_dir, released.init_from) == ("data", "tensorflow:r.npz")
+
+
+@pytest.mark.parametrize("name", release.released())
+def test_weights_that_ship_name_no_folder(name):
+    shipped = run_folder.load_released_config(release.path_of(name))
+    assert shipped.data_dir == run_folder.DATA_DIR
+    assert "/" not in shipped.init_from
+
+
 @pytest.mark.parametrize("name", release.released())
 def test_weights_that_ship_know_every_setting_of_today(name):
     """Of evaluation above all: they are scored without a run of their own."""
