@@ -5,9 +5,7 @@ A few hundred objects are few for a network that guesses what nobody sees
 colours and the same author.
 """
 
-import json
 import pathlib
-import struct
 
 import numpy as np
 from jaxtyping import Float
@@ -33,23 +31,17 @@ def stretched(path: pathlib.Path, factors: Float[np.ndarray, "3"]) -> bytes:
       factors: of x, y and z.
 
     Raises:
-      InputError: another kind of file, or see `gltf.load`.
+      InputError: another kind of file, one without a scene, or see `gltf.load`.
     """
     if path.suffix.lower() != ".glb":
         raise InputError(f"{path}: only .glb files can be stretched")
-    scene = gltf.load(path)
-    content = scene.content
-    shown = content["scenes"][content.get("scene", 0)]
-    node = {"children": shown.get("nodes", []), "scale": [float(x) for x in factors]}
-    content["nodes"].append(node)
-    shown["nodes"] = [len(content["nodes"]) - 1]
-    return _container(json.dumps(content).encode(), scene.buffers.get(0, b""))
-
-
-def _container(text, binary):
-    """Both chunks of a .glb, each padded to four bytes (glTF 2.0, 4.4.3)."""
-    text += b" " * (-len(text) % 4)
-    binary += b"\0" * (-len(binary) % 4)
-    chunks = struct.pack("<I4s", len(text), b"JSON") + text
-    chunks += struct.pack("<I4s", len(binary), b"BIN\0") + binary
-    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+    try:
+        scene = gltf.load(path)
+        shown = scene.item("scenes", scene.content.get("scene", 0))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    nodes = scene.content.setdefault("nodes", [])
+    scale = [float(factor) for factor in factors]
+    nodes.append({"children": shown.get("nodes", []), "scale": scale})
+    shown["nodes"] = [len(nodes) - 1]
+    return gltf.container(scene.content, scene.buffers.get(0, b""))

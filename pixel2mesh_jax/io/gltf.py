@@ -101,6 +101,16 @@ def load(path: pathlib.Path) -> Gltf:
     return Gltf(path, content, {} if binary is None else {0: binary})
 
 
+def container(content: dict, binary: bytes) -> bytes:
+    """A .glb of the JSON and of one buffer, each padded to four bytes (4.4.3)."""
+    text = json.dumps(content).encode()
+    text += b" " * (-len(text) % 4)
+    binary += b"\0" * (-len(binary) % 4)
+    chunks = _CHUNK.pack(len(text), b"JSON") + text
+    chunks += _CHUNK.pack(len(binary), b"BIN\0") + binary
+    return _HEADER.pack(b"glTF", 2, _HEADER.size + len(chunks)) + chunks
+
+
 def check_compression(gltf: Gltf, primitive: dict) -> None:
     """Raises InputError if the shape of a primitive exists in compressed form only."""
     name = "KHR_draco_mesh_compression"

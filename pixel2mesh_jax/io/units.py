@@ -137,7 +137,7 @@ def doubts(distance: float, size: float, unit: float) -> str | None:
     if is_plausible(distance, size):
         return None
     text = (
-        f"an object {format_length(size)} large, {format_length(distance)} away: is "
+        f"an object {describe_size(size, distance, is_metric=True)}: is "
         f"the depth in another unit than {name_of(unit)}?"
     )
     names = likely(distance, size, unit)

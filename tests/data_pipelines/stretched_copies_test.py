@@ -6,7 +6,9 @@ import trimesh
 
 from data_pipelines import stretched_copies
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.io import meshes
+from pixel2mesh_jax.io import gltf, meshes
+
+NO_SCENE = {"asset": {"version": "2.0"}}
 
 
 @pytest.fixture
@@ -49,6 +51,14 @@ def test_factors_prefer_no_direction():
     largest = np.log(stretched_copies.MOST)
     assert np.abs(found).max() <= largest
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=0.03 * largest * 2)
+
+
+@pytest.mark.parametrize("content", [b"glTF", gltf.container(NO_SCENE, b"")])
+def test_a_damaged_file_is_named(content, tmp_path):
+    path = tmp_path / "odd.glb"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"odd\.glb: .*(ends within|the file has 0)"):
+        stretched_copies.stretched(path, np.ones(3))
 
 
 def test_another_format_is_refused(tmp_path):

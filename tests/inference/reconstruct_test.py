@@ -283,7 +283,7 @@ def test_size_and_distance_are_told_for_every_result(tmp_path):
     run(image, tmp_path / "out", report=told.append)
     assert all(text.startswith("[b]a.png: ") for text in told)
     assert "of unknown scale" in told[0]
-    assert told[0].endswith(f"({IMAGE_FRAME})")
+    assert told[0].endswith(f"away ({IMAGE_FRAME})")
     assert told[1].endswith(f"0.72 m away ({METRIC_FRAME})")
 
 
