@@ -57,6 +57,8 @@ class Result:
       evidence: the whole image with what was taken for the object, and its depth.
       size: diagonal of the box of the mesh.
       distance: of the object from the camera.
+      mirrors: planes of symmetry that completed the hidden side; None where the model
+        does not look for any.
       volume: enclosed by the mesh.
       is_watertight: whether every edge has two faces.
     """
@@ -69,6 +71,7 @@ class Result:
         self.seconds = seconds
         self.stages = found.stages
         self.size, self.distance = found.size, found.distance
+        self.mirrors = found.mirrors
 
     @functools.cached_property
     def volume(self) -> float:
@@ -270,7 +273,9 @@ class Model:
         return f"Model({self.name!r}, inputs={tuple(self.config.inputs)})"
 
 
-def load(name: str | pathlib.Path = release.DEFAULT) -> Model:
+def load(
+    name: str | pathlib.Path = release.DEFAULT, mirrors: int | None = None
+) -> Model:
     """A model that ships with the package, or the best one of a run.
 
     Compiled programs are kept on disk, see `compilation_cache.enable`.
@@ -278,22 +283,34 @@ def load(name: str | pathlib.Path = release.DEFAULT) -> Model:
     Args:
       name: one of `released()`, the folder of a run, or a file that `--mode release`
         wrote.
+      mirrors: planes of symmetry at most by which a signed-distance model completes
+        what is hidden, 0 for none; by default as the model says.
 
     Raises:
-      InputError: there is none of this name; lists those that ship.
+      InputError: there is none of this name; lists those that ship. Or it does not
+        look for planes.
     """
     compilation_cache.enable()
     path = pathlib.Path(name)
+    anew = {} if mirrors is None else {"model.mirrors": mirrors}
     if path.is_dir():
-        return Model(run_folder.load_run(path), str(name))
+        config = run_folder.use_config(path, anew)
+        return Model(run_folder.load_run(path, config), str(name))
     if path.suffix == release.SUFFIX:
-        return Model(run_folder.load_released(path), str(name))
+        return _released(path, anew, str(name))
     if str(name) not in release.released():
         raise InputError(
             f"No model {str(name)!r}: neither one that ships with the package "
             f"({', '.join(release.released())}) nor the folder of a run."
         )
-    return Model(run_folder.load_released(str(name)), str(name))
+    return _released(release.path_of(str(name)), anew, str(name))
+
+
+def _released(path, anew, name):
+    """Weights in one file, with some settings given anew."""
+    config = run_folder.load_released_config(path)
+    config = run_folder.with_overrides(config, anew, name)
+    return Model(run_folder.load_released(path, config), name)
 
 
 def _checked_fit(fit):

@@ -171,7 +171,7 @@ def load_model(
 ) -> run_folder.Run:
     """The model of a run, or without one that which ships with the package."""
     if workdir is None:
-        return run_folder.load_released(release.DEFAULT)
+        return run_folder.load_released(release.DEFAULT, config)
     return run_folder.load_run(workdir, config)
 
 

@@ -273,11 +273,14 @@ class Reconstruction(NamedTuple):
       frame: of the vertices; that of the batch unless somebody has moved them.
       remarks: what was out of the ordinary, in words that are the same for all views;
         evaluation counts them, reconstruction warns.
+      mirrors: planes of symmetry that completed the hidden side; None where the method
+        does not look for any.
     """
 
     stages: tuple[HostMesh, ...]
     frame: str = "camera"
     remarks: tuple[str, ...] = ()
+    mirrors: int | None = None
 
     @property
     def mesh(self) -> HostMesh:

@@ -155,6 +155,17 @@ def test_models_are_listed_where_there_is_none_of_the_name():
         load("resnet")
 
 
+def test_the_hidden_side_is_completed_by_symmetry_unless_told_otherwise(
+    taxi, from_paths
+):
+    assert 1 <= from_paths.mirrors <= 3
+    as_guessed = load(mirrors=0)(*taxi)
+    assert as_guessed.mirrors == 0
+    assert as_guessed.is_watertight
+    with pytest.raises(InputError, match=r"model.mirrors is -2; expected 0"):
+        load(mirrors=-2)
+
+
 def test_neither_tensorflow_nor_a_config_is_imported(repository):
     code = (
         "import sys, json; import pixel2mesh_jax; early = set(sys.modules);"

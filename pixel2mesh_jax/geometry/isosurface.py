@@ -80,17 +80,27 @@ def carve_and_stamp(
       volume: where the grid stands.
       level: the surface is where `distances` have this value, in cells.
     """
-    layers = measured.shape[-1]
-    along = frustum.layer_depths(volume, layers) - depth[..., None]
-    along = along / frustum.thickness(volume, layers)
-    below = along * cosine[..., None]
+    along = cells_behind(depth, volume, measured.shape[-1])
     carved = np.maximum(distances - level, measured)
     # Deep below the surface the network decides; also a cell behind it along the ray,
     # where it is sure that the far side has been passed.
-    deep = np.clip((below - STAMP) / FADE, 0, 1)
+    below = deep(along * cosine[..., None])
     sure = np.clip((carved - DOUBT) / DOUBT, 0, 1) * np.clip(along - STAMP, 0, 1)
-    share = np.where(depth[..., None] > 0, np.maximum(deep, sure), 1)
+    share = np.where(depth[..., None] > 0, np.maximum(below, sure), 1)
     return share * carved + (1 - share) * measured
+
+
+def cells_behind(
+    depth: Float[np.ndarray, "R R"], volume: ViewVolume, layers: int
+) -> Float[np.ndarray, "R R L"]:
+    """How far every layer is behind the visible surface, along its ray."""
+    behind = frustum.layer_depths(volume, layers) - depth[..., None]
+    return behind / frustum.thickness(volume, layers)
+
+
+def deep(below: Float[np.ndarray, "R R L"]) -> Float[np.ndarray, "R R L"]:
+    """From 0, where cells this far below the surface are stamped, to 1."""
+    return np.clip((below - STAMP) / FADE, 0, 1)
 
 
 def shell(
@@ -105,9 +115,7 @@ def shell(
       depth: measured depth of the rays; 0 = missing.
       volume: where the grid stands.
     """
-    layers = base.shape[-1]
-    behind = frustum.layer_depths(volume, layers) - depth[..., None]
-    cells = behind / frustum.thickness(volume, layers)
+    cells = cells_behind(depth, volume, base.shape[-1])
     return np.maximum(base, np.where(depth[..., None] > 0, cells - SHELL, TRUNCATION))
 
 

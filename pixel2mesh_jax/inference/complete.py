@@ -18,7 +18,7 @@ from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import surface
 from pixel2mesh_jax.inference import finish
 from pixel2mesh_jax.inference.finish import Finish
-from pixel2mesh_jax.inference.predict import Extract, stages_of
+from pixel2mesh_jax.inference.predict import Extract, extracted
 from pixel2mesh_jax.inference.summary import json_bytes
 from pixel2mesh_jax.io import (
     cameras,
@@ -87,7 +87,7 @@ def complete(
     written = []
     for path in _clouds(source):
         batch = cloud_batch(path, inputs, image_size, needs_colors, intrinsics)
-        mesh = finish.reshape(stages_of(extract, batch, path)[-1], wanted)
+        mesh = finish.reshape(extracted(extract, batch, path).mesh, wanted)
         target = pathlib.Path(output) / f"{path.stem}.{file_format}"
         meshes.save_mesh(target, *mesh)
         facts = {

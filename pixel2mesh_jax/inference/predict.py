@@ -44,6 +44,8 @@ class Prediction(NamedTuple):
       seen: the last mesh in the frame of `batch`.
       lens: with which the image, upright, shows the meshes; its pixels.
       texture: of the last mesh, if one was asked for.
+      mirrors: planes of symmetry that completed the hidden side; None where the method
+        does not look for any.
     """
 
     stages: tuple[HostMesh, ...]
@@ -54,6 +56,7 @@ class Prediction(NamedTuple):
     seen: HostMesh
     lens: Float[np.ndarray, "3 3"]
     texture: Texture | None = None
+    mirrors: int | None = None
 
     @property
     def mesh(self) -> HostMesh:
@@ -111,7 +114,8 @@ def predict(
         square = views.with_relative_depth(square, estimate(square.rgba))
     batch = views.batch_of_view(square, image_size)
     refined = anchored(extract, refine)
-    predicted = list(stages_of(refined if metric else extract, batch, name))
+    made = extracted(refined if metric else extract, batch, name)
+    predicted = list(made.stages)
     if not len(predicted[-1].faces):
         raise InputError(f"{name}: the prediction is empty, it has no surface")
     if not all(np.isfinite(mesh.vertices).all() for mesh in predicted):
@@ -129,6 +133,7 @@ def predict(
         batch=batch,
         seen=seen,
         lens=view.intrinsics if metric else _own_lens(view, fitted),
+        mirrors=made.mirrors,
     )
 
 
@@ -183,12 +188,12 @@ def _anchor(found, batch, row, steps):
     return found._replace(stages=(*found.stages[:-1], mesh._replace(vertices=vertices)))
 
 
-def stages_of(extract: Extract, batch: Batch, name: object) -> tuple[HostMesh, ...]:
-    """Meshes of a batch of one; warns of what was out of the ordinary."""
+def extracted(extract: Extract, batch: Batch, name: object) -> Reconstruction:
+    """What is made of a batch of one; warns of what was out of the ordinary."""
     (found,) = extract(batch)
     for remark in found.remarks:
         logger.warning("%s: %s", name, remark)
-    return found.stages
+    return found
 
 
 def warn_of_doubts(

@@ -47,6 +47,7 @@ def summary(
         "colors": colors is not None,
         "texture": wanted.texture or None,
         "watertight": found.is_watertight,
+        "mirror_planes": found.mirrors,
         "box": {"min": _rounded(low), "max": _rounded(high)},
         "size": _significant(found.size),
         "distance": _significant(found.distance),

@@ -10,10 +10,17 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
-from jaxtyping import Key
+from jaxtyping import Float, Key
 
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import depth_noise, frustum, isosurface, vertex_colors
+from pixel2mesh_jax.geometry import (
+    depth_noise,
+    frustum,
+    isosurface,
+    mirroring,
+    symmetry,
+    vertex_colors,
+)
 from pixel2mesh_jax.losses.frustum import FrustumWeights, frustum_terms, moved_target
 from pixel2mesh_jax.methods.cascade import choose_objective, dtype_of, without_keys
 from pixel2mesh_jax.methods.method import (
@@ -52,6 +59,7 @@ def defaults() -> ml_collections.ConfigDict:
         "depth_dropout": 0.3,  # share of the training examples without depth
         "depth_noise": 0.5,  # share of the others whose depth is made worse
         "level": 0.1,  # cells; the surface is where the distances are this
+        "mirrors": 3,  # planes of symmetry that complete the hidden side, at most
         "dtype": "float32",
     }
     loss = {"family": "frustum", **FrustumWeights()._asdict()}
@@ -66,6 +74,10 @@ def make(config: ml_collections.ConfigDict) -> Method:
         choose("input", name, CHANNELS)
     if "rgb" not in config.inputs:
         raise InputError("Method 'frustum' needs input 'rgb', with or without 'depth'.")
+    if model.mirrors < 0:
+        raise InputError(
+            f"model.mirrors is {model.mirrors}; expected 0 or a number of planes"
+        )
     _, objective = choose_objective(config.loss, FAMILIES)
     return Method(
         fields=_fields(config),
@@ -73,7 +85,7 @@ def make(config: ml_collections.ConfigDict) -> Method:
         constants=(),
         objective=objective,
         penalty=lambda params: {},
-        extract=functools.partial(extract, level=model.level),
+        extract=functools.partial(extract, level=model.level, mirrors=model.mirrors),
         phase=lambda step: None,
         baseline=None,
         formats={},
@@ -144,7 +156,9 @@ def _augment_example(key, depth, mask, placement, distances, *, dropout, noise):
     return depth, moved, moved_target(distances, placement, moved)
 
 
-def extract(call: Call, batch: Batch, level: float) -> list[Reconstruction]:
+def extract(
+    call: Call, batch: Batch, level: float, mirrors: int
+) -> list[Reconstruction]:
     """One closed mesh per view, camera frame, in the unit of its depth map.
 
     Without depth the unit is the Pixel2Mesh metre, and how far away the object is comes
@@ -152,19 +166,39 @@ def extract(call: Call, batch: Batch, level: float) -> list[Reconstruction]:
     """
     found = jax.device_get(call("__call__", batch))
     return [
-        Reconstruction((_extract_one(found, batch, row, level),))
+        _extract_one(found, batch, row, level, mirrors)
         for row in range(len(batch.weight))
     ]
 
 
-def _extract_one(found: VolumeOutputs, batch, row, level) -> HostMesh:
+def field_of(
+    one: VolumeOutputs, volume: frustum.ViewVolume, level: float, mirrors: int
+) -> tuple[Float[np.ndarray, "R R L"], int]:
+    """The signed distances from which the mesh of one view is made, and planes used.
+
+    Without depth there is no visible side to mirror: what a network guesses of it, put
+    behind it, made 60 validation views worse (F(1e-4) 35.7 to 33.8 %).
+
+    Args:
+      one: what the network says, without the axis of the batch.
+      volume: where the grid stands.
+      level: see `isosurface.carve_and_stamp`.
+      mirrors: planes of symmetry at most.
+    """
+    seen = one.measured, one.depth, one.cosine, volume
+    field = isosurface.carve_and_stamp(one.distances, *seen, level)
+    if not one.has_depth:
+        return field, 0
+    found = symmetry.find_mirrors(field, one.measured, one.depth, volume, mirrors)
+    return mirroring.complete(field, *seen, found), len(found)
+
+
+def _extract_one(found: VolumeOutputs, batch, row, level, mirrors) -> Reconstruction:
     one = jax.tree.map(lambda array: np.asarray(array[row]), found)
     volume = frustum.unpack(one.placement.astype(np.float64))
     if not one.has_depth:
         volume = frustum.moved(volume, one.near.astype(np.float64))
-    field = isosurface.carve_and_stamp(
-        one.distances, one.measured, one.depth, one.cosine, volume, level
-    )
+    field, used = field_of(one, volume, level, mirrors)
     surface = isosurface.extract(field, volume)
     if not len(surface.faces):
         surface = isosurface.extract(isosurface.ball(field.shape), volume)
@@ -176,4 +210,5 @@ def _extract_one(found: VolumeOutputs, batch, row, level) -> HostMesh:
         volume,
         field.shape[-1],
     )
-    return HostMesh(surface.vertices, surface.faces, colors)
+    mesh = HostMesh(surface.vertices, surface.faces, colors)
+    return Reconstruction((mesh,), mirrors=used)

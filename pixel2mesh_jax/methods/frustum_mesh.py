@@ -25,8 +25,9 @@ FAMILIES = {"frustum_mesh": (FrustumMeshWeights, frustum_mesh)}
 
 def defaults() -> ml_collections.ConfigDict:
     """Those of `frustum`, and of the refinement of `mesh_rcnn`."""
+    trunk = {k: v for k, v in frustum.defaults().model.items() if k != "mirrors"}
     model = {
-        **frustum.defaults().model,
+        **trunk,
         "resolution": 32,
         "layers": 32,
         "max_vertices": 4_096,  # of one mesh, and
@@ -67,7 +68,8 @@ def make(config: ml_collections.ConfigDict) -> Method:
 def _of_trunk(config):
     """The config of the method `frustum` alone."""
     alone = frustum.defaults()
-    alone.model = {name: config.model[name] for name in alone.model}
+    shared = set(alone.model) & set(config.model)
+    alone.model.update({name: config.model[name] for name in shared})
     return ml_collections.ConfigDict(
         {**config.to_dict(), **alone.to_dict(), "method": "frustum"}
     )

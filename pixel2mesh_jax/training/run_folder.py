@@ -24,8 +24,9 @@ from pixel2mesh_jax.training import state as states
 from pixel2mesh_jax.weights import release
 
 NAME = "config.json"
-# How an implicit model is asked for its mesh.
-EXTRACTION = ("extract.resolution", "extract.chunk")
+# How an implicit model is asked for its mesh; and whether a signed-distance model
+# completes what is hidden by symmetry.
+EXTRACTION = ("extract.resolution", "extract.chunk", "model.mirrors")
 # What may differ from the run when it is used: other data, how much at a time, and how
 # exactly.
 FREE_IN_USE = (
@@ -74,6 +75,7 @@ ADDED_TO = {
         "model.anchor": False,
     },
     "mesh_rcnn": {"model.sees_view": False},
+    "frustum": {"model.mirrors": 0},
 }
 # Where released weights look for data, unless told otherwise; as `configs/common.py`.
 DATA_DIR = "data"
@@ -244,11 +246,14 @@ def load_run(
     return Run(config, method, _bind(config, method, variables))
 
 
-def load_released(source: str | pathlib.Path) -> Run:
+def load_released(
+    source: str | pathlib.Path, config: ml_collections.ConfigDict | None = None
+) -> Run:
     """Released weights, ready to use.
 
     Args:
       source: name of weights that ship with the package, or the path of a file.
+      config: of the weights, see `with_overrides`; read if not given.
 
     Raises:
       InputError: there are none of this name, or the file is damaged.
@@ -256,7 +261,7 @@ def load_released(source: str | pathlib.Path) -> Run:
     is_file = isinstance(source, pathlib.Path)
     path = source if is_file else release.path_of(source)
     settings, variables = release.load(path)
-    config = _current(settings, path)
+    config = config or _current(settings, path)
     method = methods.make(config)
     init = functools.partial(states.init_variables, method, seed=config.seed)
     expected = jax.eval_shape(init, method.constants)

@@ -7,17 +7,22 @@ import trimesh
 
 from configs import rgbd_sdf
 from pixel2mesh_jax import methods
+from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.training import state as states
 from tests.batches import make_batch
 from tests.views_of_solids import SIZE, SOLIDS, see
 
 
-@pytest.fixture(scope="module")
-def method():
+def config_of(**changes):
     config = rgbd_sdf.get_config("tiny")
     config.image_size = SIZE
-    config.model.update(resolution=24, layers=24, widths=(8, 16), features=8)
-    return methods.make(config)
+    config.model.update(resolution=24, layers=24, widths=(8, 16), features=8, **changes)
+    return config
+
+
+@pytest.fixture(scope="module")
+def method():
+    return methods.make(config_of())
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +90,31 @@ def test_missing_depth(method, call, view, lost):
         depth[np.random.default_rng(0).random(depth.shape) < 0.9] = 0
     mesh = mesh_of(method, call, batch_of(view, depth=depth[None]))
     assert len(mesh.faces) > 100
+
+
+def test_a_torus_is_completed_by_its_symmetry(method, call, view):
+    """Fresh weights take all that is hidden for solid; the far rim is round again."""
+    (found,) = method.extract(call, batch_of(view))
+    assert 1 <= found.mirrors <= 3
+    alone = methods.make(config_of(mirrors=0))
+    (as_seen,) = alone.extract(call, batch_of(view))
+    assert as_seen.mirrors == 0
+    wrong = [
+        np.abs(view.distance(one.mesh.vertices.astype(np.float64))).mean()
+        for one in (found, as_seen)
+    ]
+    assert wrong[0] < 0.7 * wrong[1]
+
+
+def test_without_depth_nothing_is_mirrored(method, call, view):
+    batch = batch_of(view, depth=np.zeros_like(view.depth)[None])
+    (found,) = method.extract(call, batch)
+    assert found.mirrors == 0
+
+
+def test_a_negative_number_of_planes_is_refused():
+    with pytest.raises(InputError, match=r"model.mirrors is -1; expected 0 or"):
+        methods.make(config_of(mirrors=-1))
 
 
 def test_object_cut_by_the_border_of_the_image(method, call, view):
