@@ -1,10 +1,12 @@
 """Colours of a mesh from the image that shows it; on the host.
 
 What the camera sees has the colour of its pixel, everything else that of the nearest
-vertex that is seen. On 50 test views the mean error of hidden colours was 0.18 so, and
-0.23 with the far side as the network guesses it after 1,600 steps; a longer training
-may turn that round.
+vertex that is seen, or of the mirror image of one. On 50 test views, without mirrors,
+the mean error of hidden colours was 0.18 so, and 0.23 with the far side as the network
+guesses it after 1,600 steps; a longer training may turn that round.
 """
+
+from collections.abc import Sequence
 
 import jax
 import numpy as np
@@ -16,6 +18,7 @@ from pixel2mesh_jax.geometry import camera, frustum, rasterize
 from pixel2mesh_jax.geometry import surface as surfaces
 from pixel2mesh_jax.geometry.frustum import ViewVolume
 from pixel2mesh_jax.geometry.isosurface import Surface
+from pixel2mesh_jax.geometry.symmetry import Mirror, mirrored
 
 # A vertex is seen if it lies at most so many cells behind the measured depth.
 SEEN = 1.5
@@ -24,6 +27,8 @@ SEEN = 1.5
 NEIGHBORS = 3
 # Share of its depth that a vertex may lie behind what the image shows of its mesh.
 TOLERANCE = 1e-3
+# A mirror image of something seen gives its colour within so many cells.
+MIRRORED = 2.0
 # Of a vertex that no pixel of the object shows.
 UNKNOWN = 0.5
 
@@ -36,6 +41,7 @@ def of_surface(
     depth: Float[np.ndarray, "R R"],
     volume: ViewVolume,
     layers: int,
+    mirrors: Sequence[Mirror] = (),
 ) -> Float[np.ndarray, "V 3"]:
     """sRGB of every vertex.
 
@@ -47,14 +53,34 @@ def of_surface(
       depth: measured depth of the rays; all 0 if there is none.
       volume: where the grid stands.
       layers: of the grid.
+      mirrors: planes of symmetry: what is seen is on their other side too.
     """
     colors = image_colors(surface.vertices, rgb, mask, intrinsics)
     front = _front_layers(surface, depth, volume, layers)
     seen = np.flatnonzero(surface.index[:, 2] <= front + SEEN)
     if len(seen):
-        nearest = cKDTree(surface.vertices[seen]).query(surface.vertices)[1]
-        colors = colors[seen[nearest]]
+        reach = MIRRORED * float(frustum.thickness(volume, layers))
+        colors = colors[seen[_sources(surface.vertices, seen, mirrors, reach)]]
     return colors.astype(np.float32)
+
+
+def _sources(vertices, seen, mirrors, reach):
+    """Row of `seen` that every vertex takes its colour from.
+
+    The nearest one itself, else the first mirror image that is within reach, else the
+    nearest of all: neighbours take theirs from the same side.
+    """
+    tree = cKDTree(vertices[seen])
+    images = [vertices]
+    for mirror in mirrors:
+        images += [mirrored(points, mirror) for points in images]
+    away, source = tree.query(vertices)
+    for points in images[1:]:
+        rest = np.flatnonzero(away > reach)
+        there, found = tree.query(points[rest])
+        nearer = there < away[rest]
+        away[rest[nearer]], source[rest[nearer]] = there[nearer], found[nearer]
+    return source
 
 
 def image_colors(

@@ -6,6 +6,7 @@ from pixel2mesh_jax.geometry import (
     camera,
     frustum,
     isosurface,
+    symmetry,
     templates,
     vertex_colors,
 )
@@ -15,8 +16,12 @@ R = 32
 LEFT, RIGHT = np.array([1.0, 0.2, 0.1]), np.array([0.1, 0.3, 0.9])
 
 
-def colored_sphere(view, depth):
-    """Left and right half in two colours."""
+def left_half(points):
+    return points[..., :1] < CENTER[0]
+
+
+def colored_sphere(view, depth, is_left=left_half, mirrors=()):
+    """In two colours, by default left and right."""
     volume = frustum.view_volume(view.depth, view.mask, view.intrinsics)
     volume = volume._replace(extent=np.float32(1.5) * volume.extent)
     cell = frustum.thickness(volume, R)
@@ -24,10 +29,10 @@ def colored_sphere(view, depth):
     mesh = isosurface.extract(field, volume)
     mask = view.mask[..., None]
     points = camera.unproject(view.depth, view.intrinsics)
-    paint = np.where(points[..., :1] < CENTER[0], LEFT, RIGHT)
+    paint = np.where(is_left(points), LEFT, RIGHT)
     rgb = (mask * paint + 1 - mask).astype(np.float32)
     colors = vertex_colors.of_surface(
-        mesh, rgb, view.mask, view.intrinsics, depth, volume, R
+        mesh, rgb, view.mask, view.intrinsics, depth, volume, R, mirrors
     )
     return mesh, colors
 
@@ -49,6 +54,23 @@ def test_every_vertex_has_the_colour_of_its_half():
         expected = np.where(aside[:, None] < 0, LEFT, RIGHT)
         error = np.abs(colors - expected)[far].max(axis=1)
         assert np.quantile(error, 0.97) < 0.02
+
+
+def test_a_plane_of_symmetry_brings_colours_to_the_hidden_side():
+    """A spot in the middle of the front, which is on the back too."""
+    view = see(SOLIDS["sphere"])
+    back = symmetry.Mirror(np.array([0.0, 0.0, 1.0]), CENTER[2], 0.0)
+
+    def spot(points):
+        around = np.linalg.norm((points - CENTER)[..., :2], axis=-1)
+        return around[..., None] < 0.08
+
+    for mirrors, expected in (([], RIGHT), ([back], LEFT)):
+        mesh, colors = colored_sphere(view, rays_of(view), spot, mirrors)
+        middle = spot(mesh.vertices)[:, 0] & (mesh.vertices[:, 2] < CENTER[2] - 0.17)
+        assert middle.any()
+        error = np.abs(colors - expected)[middle].max(axis=1)
+        assert np.quantile(error, 0.8) < 0.02
 
 
 def test_white_around_the_object_does_not_bleed_in():
