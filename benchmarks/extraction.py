@@ -21,13 +21,14 @@ from data_pipelines import input_pipeline
 from pixel2mesh_jax.command_line import Parser
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.evaluation import protocols, score_tables
-from pixel2mesh_jax.geometry import frustum, isosurface
+from pixel2mesh_jax.geometry import frustum, isosurface, mirroring, symmetry
 from pixel2mesh_jax.io.meshes import Surface
 from pixel2mesh_jax.structures import Batch, VolumeOutputs
 from pixel2mesh_jax.training import run_folder
 from pixel2mesh_jax.weights import release
 
 LEVELS = (0.0, 0.2, 0.3)  # cells, besides the one of the weights
+PLANES = (0, 1, 2)  # of symmetry, likewise
 COLUMNS = 3  # of the protocol
 SURFACE = protocols.PROTOCOLS["surface"]
 
@@ -60,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = parser.parse_args(arguments)
     try:
         run = run_folder.load_released(release.DEFAULT)
-        text = table(views(run, wanted), choices(run.config.model.level))
+        model = run.config.model
+        text = table(views(run, wanted), choices(model.level, model.mirrors))
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
@@ -68,16 +70,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def choices(level: float) -> dict[str, Callable[[View], Surface]]:
+def choices(level: float, mirrors: int) -> dict[str, Callable[[View], Surface]]:
     """Name -> how a mesh is made of a view; the first one is how it is done."""
-    made = functools.partial(mesh, level=level)
+    made = functools.partial(mesh, level=level, mirrors=mirrors)
+    fewer = (count for count in PLANES if count != mirrors)
     return {
-        f"as it is: level {level:g}, carved and stamped, visible parts": made,
+        f"as it is: level {level:g}, carved and stamped, {mirrors} planes of symmetry, "
+        "visible parts": made,
+        **{f"{n} planes": functools.partial(made, mirrors=n) for n in fewer},
         **{
-            f"level {other:g}": functools.partial(mesh, level=other) for other in LEVELS
+            f"level {other:g}": functools.partial(made, level=other) for other in LEVELS
         },
         "carved, not stamped": functools.partial(made, field=carved),
-        "the network alone": functools.partial(made, field=network_alone),
+        "the network alone": functools.partial(made, field=network_alone, mirrors=0),
         "all parts": functools.partial(made, visible=False),
     }
 
@@ -120,16 +125,18 @@ def network_alone(distances, measured, depth, cosine, volume, level):
 def mesh(
     view: View,
     level: float,
+    mirrors: int,
     field: Callable = isosurface.carve_and_stamp,
     visible: bool = True,
 ) -> Surface:
     """The mesh of a view."""
     found = view.found
-    values = field(
-        *(found.distances, found.measured, found.depth, found.cosine),
-        view.volume,
-        level,
+    seen = found.measured, found.depth, found.cosine, view.volume
+    values = field(found.distances, *seen, level)
+    planes = symmetry.find_mirrors(
+        values, found.measured, found.depth, view.volume, mirrors
     )
+    values = mirroring.complete(values, *seen, planes)
     return isosurface.extract(values, view.volume, visible)
 
 

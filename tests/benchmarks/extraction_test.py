@@ -19,9 +19,11 @@ def test_every_choice_has_a_row_and_a_level_makes_it_smaller():
     points = camera.unproject(seen.depth, seen.intrinsics)[seen.depth > 0]
     truth = protocols.truth(points, np.zeros_like(points))
     view = extraction.View(found, volume, truth)
-    ways = extraction.choices(0.1)
+    ways = extraction.choices(0.1, 3)
     small, large = (
-        np.ptp(extraction.mesh(view, level, extraction.network_alone).vertices, axis=0)
+        np.ptp(
+            extraction.mesh(view, level, 0, extraction.network_alone).vertices, axis=0
+        )
         for level in (-0.5, 0.5)
     )
     assert (small < large).all()
