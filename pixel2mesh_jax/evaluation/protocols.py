@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import trimesh
 from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
@@ -231,6 +232,12 @@ def _hidden(predicted: Prediction, true: Truth) -> Scores:
     return scores | {name: value for name, value in named.items() if value == value}
 
 
+def _closed(predicted: Prediction, true: Truth) -> Scores:
+    del true
+    mesh = trimesh.Trimesh(predicted.vertices, predicted.faces, process=False)
+    return {"closed": float(mesh.is_watertight and mesh.is_winding_consistent)}
+
+
 def _visible(predicted: Prediction, true: Truth) -> Scores:
     if true.view is None:
         return {}
@@ -349,6 +356,13 @@ PROTOCOLS: Mapping[str, Protocol] = {
             Column("self_intersection", "crossing faces %", 1e2, 3),
         ),
         {"hidden_recall": "depth", "hidden_precision": "depth"},
+    ),
+    "closed": Protocol(
+        "Share of the meshes that are watertight: every edge has two faces, and they "
+        "agree on what is outside.",
+        _vertices,
+        _closed,
+        (Column("closed", "closed %", 1e2, 1, higher_is_better=True),),
     ),
     "visible": Protocol(
         "Depth map of the predicted mesh against the measured one: median absolute "

@@ -201,3 +201,11 @@ def test_colors_are_those_of_the_nearest_vertices():
     expected = np.abs(true.colors - 0.5).mean()
     np.testing.assert_allclose(found["color_l1"], expected, rtol=1e-6)
     assert PROTOCOLS["colors"].score(painted, true) == {}
+
+
+def test_closed_is_said_of_a_box_and_not_of_one_without_a_lid():
+    faces = BOX.faces
+    turned = np.concatenate([faces[:1, ::-1], faces[1:]])
+    for shown, expected in ((faces, 1), (faces[1:], 0), (turned, 0)):
+        mesh = trimesh.Trimesh(BOX.vertices, shown, process=False)
+        assert score("closed", mesh, truth_of(BOX)) == {"closed": expected}
