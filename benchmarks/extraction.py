@@ -77,7 +77,10 @@ def choices(level: float, mirrors: int) -> dict[str, Callable[[View], Surface]]:
     return {
         f"as it is: level {level:g}, carved and stamped, {mirrors} planes of symmetry, "
         "visible parts": made,
-        **{f"{n} planes": functools.partial(made, mirrors=n) for n in fewer},
+        **{
+            f"planes of symmetry: {n}": functools.partial(made, mirrors=n)
+            for n in fewer
+        },
         **{
             f"level {other:g}": functools.partial(made, level=other) for other in LEVELS
         },

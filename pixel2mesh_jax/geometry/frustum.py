@@ -203,15 +203,26 @@ def index_of_points(
 ) -> Float[Array, "*batch N 3"]:
     """(row, column, layer) of camera-frame points; inverse of `points_of_index`."""
     xp = points.__array_namespace__()
-    depth = -points[..., 2]
-    size, center = volume.size[..., None], volume.center
-    column = (points[..., 0] / depth - center[..., 0, None]) / size + 0.5
-    row = 0.5 - (points[..., 1] / depth - center[..., 1, None]) / size
-    layer = (depth - volume.near[..., None]) / volume.extent[..., None]
+    coordinates = (points[..., axis] for axis in range(3))
     return xp.stack(
-        [row * resolution - 0.5, column * resolution - 0.5, layer * layers - 0.5],
-        axis=-1,
+        index_of_coordinates(*coordinates, volume, resolution, layers), axis=-1
     )
+
+
+def index_of_coordinates(
+    x: Float[Array, "*batch N"],
+    y: Float[Array, "*batch N"],
+    z: Float[Array, "*batch N"],
+    volume: ViewVolume,
+    resolution: int,
+    layers: int,
+) -> list[Float[Array, "*batch N"]]:
+    """The same of points whose coordinates are apart: row, column and layer."""
+    depth, size, center = -z, volume.size[..., None], volume.center
+    column = (x / depth - center[..., 0, None]) / size + 0.5
+    row = 0.5 - (y / depth - center[..., 1, None]) / size
+    layer = (depth - volume.near[..., None]) / volume.extent[..., None]
+    return [row * resolution - 0.5, column * resolution - 0.5, layer * layers - 0.5]
 
 
 def look(

@@ -130,6 +130,7 @@ def _search(scene, surface, inside, count):
     few, many = (_some(surface, inside, number) for number in (NUM_ROUGH, NUM_FINE))
     costs = np.stack([_cost(*scene[:2], solid) for solid in (False, True)])
     costs = np.pad(costs, [(0, 0), *3 * [(1, 1)]], constant_values=OUTSIDE)
+    costs = costs.astype(np.float32)
 
     def roughly(*planes):
         return _nearest(costs, many, _index(scene, many, *planes))
@@ -211,35 +212,37 @@ def _move(misfit, normals, offsets, steps):
 
 
 def _index(scene, points, normals, offsets):
-    """(row, column, layer) of N points mirrored in each of K planes, (K, N, 3)."""
-    places = points.places.astype(np.float32)
+    """Row, column and layer of N points mirrored in each of K planes, (K, N) each."""
+    places, middle = (array.astype(np.float32) for array in (points[0], scene.middle))
     normals, offsets = normals.astype(np.float32), offsets.astype(np.float32)
-    height = normals @ places.T - offsets[:, None]
-    there = places[None] - 2 * height[..., None] * normals[:, None]
-    there = (there + scene.middle.astype(np.float32)).reshape(-1, 3)
-    index = frustum.index_of_points(there, scene.cells, *scene.field.shape[1:])
-    return index.reshape(*height.shape, 3)
+    height = 2 * (normals @ places.T - offsets[:, None])
+    there = (
+        places[None, :, axis] - height * normals[:, axis, None] + middle[axis]
+        for axis in range(3)
+    )
+    shape = scene.field.shape[1:]
+    return frustum.index_of_coordinates(*there, scene.cells, *shape)
 
 
 def _nearest(costs, points, index):
     """Mean of the nearest cells; `costs` has a border of one cell."""
-    place = np.rint(index).astype(np.int32) + 1
-    place = np.clip(place, 0, np.array(costs.shape[1:], np.int32) - 1)
-    kind = points.solid.astype(np.int32)[None]
-    return costs[kind, place[..., 0], place[..., 1], place[..., 2]].mean(axis=-1)
+    flat = points.solid.astype(np.int32)[None]
+    for place, count in zip(index, costs.shape[1:], strict=True):
+        nearest = np.rint(place).astype(np.int32) + 1
+        flat = flat * count + np.minimum(np.maximum(nearest, 0), count - 1)
+    return costs.reshape(-1)[flat].mean(axis=-1)
 
 
 def _between(scene, points, index):
     """Mean misfit between cells."""
     values = (
-        ndimage.map_coordinates(
-            grid, np.moveaxis(index, -1, 0), order=1, mode="nearest", prefilter=False
-        )
+        ndimage.map_coordinates(grid, index, order=1, mode="nearest", prefilter=False)
         for grid in scene[:2]
     )
-    last = np.array(scene.field.shape) - 0.5
-    inside = ((index >= -0.5) & (index <= last)).all(axis=-1)
-    return np.where(inside, _cost(*values, points.solid), OUTSIDE).mean(axis=-1)
+    costs = _cost(*values, points.solid)
+    for place, count in zip(index, scene.field.shape, strict=True):
+        costs = np.where((place >= -0.5) & (place <= count - 0.5), costs, OUTSIDE)
+    return costs.mean(axis=-1)
 
 
 def _cost(distance, measured, solid):
