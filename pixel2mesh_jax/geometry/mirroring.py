@@ -22,6 +22,8 @@ from pixel2mesh_jax.geometry.symmetry import Mirror, mirrored
 GUESS = 0.05
 # How much what was mirrored counts when it is mirrored once more, in another plane.
 HANDED_ON = 0.8
+# Stands in for points behind the camera, which have no place in a volume; times near.
+ELSEWHERE = np.array([0.0, 0.0, -1.0])
 
 
 def complete(
@@ -67,8 +69,10 @@ def _told(field, trust, points, volume):
     cuts the object knows nothing. What is behind it or behind the camera is not known.
     """
     last = np.array(field.shape) - 1
+    ahead = points[:, 2] < 0
+    points = np.where(ahead[:, None], points, ELSEWHERE * volume.near)
     index = frustum.index_of_points(points, volume, *field.shape[1:])
-    told = (index[:, 2] <= last[2]) & (points[:, 2] < 0)
+    told = (index[:, 2] <= last[2]) & ahead
     index = np.clip(index, 0, last)
     return _sample(field, index), _sample(trust, index) * told, told
 

@@ -47,6 +47,8 @@ FREE = 0.5
 # Largest misfit of a plane that is believed. On 80 validation views F(1e-4) was 76.2 %
 # without planes, 80.9 with 0.2 and 81.0 with 0.25.
 MISFIT = 0.25
+# Least distance from the camera in cells at which a point has a place in the volume.
+BEFORE_CAMERA = 1e-2
 # Misfit of a point that leaves the volume: neither surface nor hidden.
 OUTSIDE = 2.0
 
@@ -216,12 +218,13 @@ def _index(scene, points, normals, offsets):
     places, middle = (array.astype(np.float32) for array in (points[0], scene.middle))
     normals, offsets = normals.astype(np.float32), offsets.astype(np.float32)
     height = 2 * (normals @ places.T - offsets[:, None])
-    there = (
+    x, y, z = (
         places[None, :, axis] - height * normals[:, axis, None] + middle[axis]
         for axis in range(3)
     )
+    z = np.minimum(z, -BEFORE_CAMERA)  # what would be behind it is outside
     shape = scene.field.shape[1:]
-    return frustum.index_of_coordinates(*there, scene.cells, *shape)
+    return frustum.index_of_coordinates(x, y, z, scene.cells, *shape)
 
 
 def _nearest(costs, points, index):

@@ -86,6 +86,16 @@ def test_the_unit_does_not_matter():
         assert millimetres.offset == pytest.approx(1000 * metres.offset, abs=1)
 
 
+def test_an_object_right_before_the_camera_is_searched_too():
+    """Mirrored points come to lie beside and behind the camera."""
+    volume, true, measured, depth, _ = parts_of(see(SOLIDS["box"]))
+    near = np.float32(0.05) * volume.near
+    close = volume._replace(near=near)
+    depth = np.where(depth > 0, depth - volume.near + near, 0)
+    mirrors = symmetry.find_mirrors(true, measured, depth, close, 3)
+    assert all(np.isfinite([*mirror.normal, mirror.offset]).all() for mirror in mirrors)
+
+
 def test_mirrored_twice_is_where_it_was():
     normal = np.array([2.0, -1.0, 2.0]) / 3
     mirror = symmetry.Mirror(normal, 0.3, 0.0)
