@@ -44,9 +44,11 @@ def complete(
       volume: where the grid stands.
       mirrors: planes, the most reliable first; without one nothing changes.
     """
+    if not mirrors:
+        return field
     own = known(measured, depth, cosine, volume)
     hidden = own < 1
-    if not mirrors or not hidden.any():
+    if not hidden.any():
         return field
     shape = field.shape[1:]
     cells = np.argwhere(hidden).astype(np.float64)

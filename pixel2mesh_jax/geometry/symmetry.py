@@ -140,9 +140,10 @@ def _search(scene, surface, inside, count):
     def exactly(*planes):
         return _between(scene, many, _index(scene, many, *planes))
 
-    parts = [_nearest(costs, few, _index(scene, few, *part)) for part in _all_planes()]
-    planes = map(np.concatenate, zip(*_all_planes(), strict=True))
-    planes = _best(*planes, np.concatenate(parts), APART, NUM_MOVED)
+    parts = _all_planes()
+    misfits = [_nearest(costs, few, _index(scene, few, *part)) for part in parts]
+    planes = map(np.concatenate, zip(*parts, strict=True))
+    planes = _best(*planes, np.concatenate(misfits), APART, NUM_MOVED)
     planes = _move(roughly, *planes, ROUGH_STEPS)
     planes = _best(*planes, exactly(*planes), DISTINCT, count)
     planes = _move(exactly, *planes, FINE_STEPS)
