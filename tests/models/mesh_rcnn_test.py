@@ -118,7 +118,7 @@ def test_convolution_by_gathers_is_that_of_a_graph_network():
     network = jraph.GraphNetwork(message, update)
     plain = network(level._replace(nodes=nodes[:, 0], edges=level.edges["sum"])).nodes
     gathered = layer.apply(variables, level, nodes).nodes[:, 0]
-    np.testing.assert_allclose(gathered, plain, atol=1e-5)
+    np.testing.assert_allclose(gathered, plain, rtol=1e-5, atol=1e-5)
 
 
 def test_samples_of_a_batch_do_not_meet():
@@ -127,7 +127,7 @@ def test_samples_of_a_batch_do_not_meet():
     for row in range(2):
         single = jax.tree.map(lambda x, row=row: x[row : row + 1], batch)
         alone = apply(model, initialized(model), single).stages[-1]
-        np.testing.assert_allclose(together[row], alone[0], atol=1e-5)
+        np.testing.assert_allclose(together[row], alone[0], rtol=1e-5, atol=1e-5)
 
 
 # Recorded numbers of facebookresearch/meshrcnn.

@@ -101,7 +101,7 @@ def test_samples_of_a_batch_do_not_meet():
     for row in range(2):
         single = jax.tree.map(lambda x, row=row: x[row : row + 1], batch)
         alone = apply(model, variables, single)[-1].vertices
-        np.testing.assert_allclose(together[row], alone[0], atol=1e-5)
+        np.testing.assert_allclose(together[row], alone[0], rtol=1e-5, atol=1e-5)
 
 
 def test_linear_layer_on_the_maps_is_the_layer_on_the_sampled_features():
