@@ -70,6 +70,33 @@ def test_a_lopsided_thing_has_no_plane_that_fits():
     assert all(mirror.misfit > 0.15 for mirror in mirrors_of(lopsided))
 
 
+def plane(normal, misfit=0.1):
+    normal = np.array(normal, float)
+    return symmetry.Mirror(normal / np.linalg.norm(normal), 0.0, misfit)
+
+
+def test_planes_that_lean_are_left_out():
+    """A camera that looks down by 30 degrees."""
+    up = np.array([0, np.sqrt(3), 1]) / 2
+    side, front = plane([1, 0, 0]), plane(np.cross(up, [1, 0, 0]))
+    level, between = plane(up), plane([1, *np.cross(up, [1, 0, 0])[1:]])
+    leans = plane([0.5, *up[1:]])
+    standing = symmetry.standing([side, leans, front, level, between])
+    assert standing == [side, front, level, between]
+    assert symmetry.standing([]) == []
+
+
+def test_the_better_of_two_planes_says_where_up_is():
+    up = np.array([0, np.sqrt(3), 1]) / 2
+    level, wrong = plane(up, 0.02), plane([0.4, *up[1:]], 0.2)
+    assert symmetry.standing([level, wrong]) == [level]
+
+
+def test_a_plane_that_no_upright_camera_sees_is_left_out():
+    """Its up would be that of a camera that looks up by 60 degrees."""
+    assert symmetry.standing([plane([0.5, np.sin(np.pi / 3), 0.5])]) == []
+
+
 def test_nothing_seen_or_nothing_inside_has_none():
     volume, true, measured, depth, _ = parts_of(see(SOLIDS["box"]))
     none = np.zeros_like(depth)
