@@ -1,0 +1,112 @@
+"""Marching cubes and graph convolutions on the same signed distances.
+
+    python -m benchmarks.refined RUN --data_dir data --views 100
+
+RUN is one of `rgbd_sdf_refined.py`. Its network says distances, and moves the mesh of
+their inside in three stages; marching cubes makes another mesh of the same distances,
+alone and with what the depth map says (`geometry/isosurface.py`), without planes of
+symmetry. Scores: protocol `surface`, means over evenly spaced views.
+"""
+
+import argparse
+import pathlib
+import sys
+from collections.abc import Iterator, Sequence
+
+import jax
+import numpy as np
+
+from data_pipelines import input_pipeline
+from pixel2mesh_jax.command_line import Parser
+from pixel2mesh_jax.errors import InputError
+from pixel2mesh_jax.evaluation import protocols, score_tables
+from pixel2mesh_jax.geometry import frustum, isosurface
+from pixel2mesh_jax.structures import Batch, HostMesh
+from pixel2mesh_jax.training import run_folder
+
+PROTOCOL = protocols.PROTOCOLS["surface"]
+METHOD = "frustum_mesh"
+COLUMNS = 3  # of the protocol
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
+    parser = Parser(
+        prog="python -m benchmarks.refined",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", type=pathlib.Path, metavar="RUN")
+    parser.add_argument("--data_dir", required=True)
+    parser.add_argument("--dataset", default="mesh_folder")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--views", type=int, default=100)
+    wanted = parser.parse_args(arguments)
+    try:
+        run = run_folder.load_run(wanted.run, run_folder.load_config(wanted.run))
+        if run.config.method != METHOD:
+            raise InputError(f"{wanted.run}: not a run of rgbd_sdf_refined.py")
+        text = table(run, batches(run, wanted))
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    sys.stdout.write(text + "\n")
+    return 0
+
+
+def batches(run: run_folder.Run, wanted: argparse.Namespace) -> Iterator[Batch]:
+    """Single views of a split, evenly spaced."""
+    return input_pipeline.eval_batches(
+        wanted.dataset,
+        wanted.data_dir,
+        split=wanted.split,
+        batch_size=1,
+        image_size=run.config.image_size,
+        limit=wanted.views,
+    )
+
+
+def table(run: run_folder.Run, views: Iterator[Batch]) -> str:
+    """Mean scores of each way to a mesh."""
+    scores: dict[str, list] = {}
+    for batch in views:
+        truth = protocols.truth(batch.points[0], batch.normals[0])
+        for name, mesh in meshes(run, batch).items():
+            predicted = PROTOCOL.represent(mesh.vertices, mesh.faces)
+            scores.setdefault(name, []).append(PROTOCOL.score(predicted, truth))
+    columns = PROTOCOL.columns[:COLUMNS]
+    lines = [
+        [name, *(column.text(_mean(found, column.score)) for column in columns)]
+        for name, found in scores.items()
+    ]
+    count = len(next(iter(scores.values())))
+    head = (f"{count} views", *(column.heading for column in columns))
+    return score_tables.markdown_table(head, lines)
+
+
+def meshes(run: run_folder.Run, batch: Batch) -> dict[str, HostMesh]:
+    """Of one view with depth, by the way in which they are made."""
+    found = jax.device_get(run.call("__call__", batch)).volume
+    one = jax.tree.map(lambda array: np.asarray(array[0]), found)
+    volume = frustum.unpack(one.placement.astype(np.float64))
+    level = run.config.model.level
+    seen = one.measured, one.depth, one.cosine, volume
+    stamped = isosurface.carve_and_stamp(one.distances, *seen, level)
+    (refined,) = run.extract(batch)
+    return {
+        "marching cubes": isosurface.extract(one.distances - level, volume),
+        "marching cubes, carved and stamped": isosurface.extract(stamped, volume),
+        "corners of the cells, moved to distance 0": refined.stages[0],
+        **{
+            f"after stage {number} of the refinement": stage
+            for number, stage in enumerate(refined.stages[1:], start=1)
+        },
+    }
+
+
+def _mean(found, score):
+    return {score: float(np.mean([one[score] for one in found]))}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
