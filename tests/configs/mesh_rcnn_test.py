@@ -80,6 +80,11 @@ def test_a_sphere_cannot_be_told():
         rgbd_mesh_rcnn.get_config("told,sphere_init")
 
 
+def test_voxels_alone_cannot_be_told():
+    with pytest.raises(InputError, match="which 'voxel_only' lacks"):
+        rgbd_mesh_rcnn.get_config("told,voxel_only")
+
+
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
