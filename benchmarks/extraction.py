@@ -17,20 +17,20 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from benchmarks import ways as all_ways
 from data_pipelines import input_pipeline
 from pixel2mesh_jax.command_line import Parser
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.evaluation import protocols, score_tables
-from pixel2mesh_jax.geometry import frustum, isosurface, mirroring, symmetry
+from pixel2mesh_jax.evaluation import protocols
+from pixel2mesh_jax.geometry import frustum, isosurface
 from pixel2mesh_jax.io.meshes import Surface
+from pixel2mesh_jax.methods import frustum as method
 from pixel2mesh_jax.structures import Batch, VolumeOutputs
 from pixel2mesh_jax.training import run_folder
 from pixel2mesh_jax.weights import release
 
 LEVELS = (0.0, 0.2, 0.3)  # cells, besides the one of the weights
 PLANES = (0, 1, 2)  # of symmetry, likewise
-COLUMNS = 3  # of the protocol
-SURFACE = protocols.PROTOCOLS["surface"]
 
 
 class View(NamedTuple):
@@ -136,10 +136,7 @@ def mesh(
     found = view.found
     seen = found.measured, found.depth, found.cosine, view.volume
     values = field(found.distances, *seen, level)
-    planes = symmetry.find_mirrors(
-        values, found.measured, found.depth, view.volume, mirrors
-    )
-    values = mirroring.complete(values, *seen, planes)
+    values, _ = method.completed(values, found, view.volume, mirrors)
     return isosurface.extract(values, view.volume, visible)
 
 
@@ -147,21 +144,8 @@ def table(seen: Iterator[View], ways: dict[str, Callable[[View], Surface]]) -> s
     """Mean scores of each way."""
     scores = {name: [] for name in ways}
     for view, name in itertools.product(seen, ways):
-        surface = ways[name](view)
-        predicted = SURFACE.represent(surface.vertices, surface.faces)
-        scores[name].append(SURFACE.score(predicted, view.truth))
-    columns = SURFACE.columns[:COLUMNS]
-    lines = [
-        [name, *(column.text(_mean(found, column.score)) for column in columns)]
-        for name, found in scores.items()
-    ]
-    count = len(next(iter(scores.values())))
-    head = (f"{count} views", *(column.heading for column in columns))
-    return score_tables.markdown_table(head, lines)
-
-
-def _mean(found, score):
-    return {score: float(np.mean([one[score] for one in found]))}
+        scores[name].append(all_ways.score(ways[name](view), view.truth))
+    return all_ways.table(scores)
 
 
 if __name__ == "__main__":

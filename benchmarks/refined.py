@@ -16,17 +16,17 @@ from collections.abc import Iterator, Sequence
 import jax
 import numpy as np
 
+from benchmarks import ways
 from data_pipelines import input_pipeline
 from pixel2mesh_jax.command_line import Parser
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.evaluation import protocols, score_tables
+from pixel2mesh_jax.evaluation import protocols
 from pixel2mesh_jax.geometry import frustum, isosurface
+from pixel2mesh_jax.methods import frustum as method
 from pixel2mesh_jax.structures import Batch, HostMesh
 from pixel2mesh_jax.training import run_folder
 
-PROTOCOL = protocols.PROTOCOLS["surface"]
 METHOD = "frustum_mesh"
-COLUMNS = 3  # of the protocol
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,16 +72,8 @@ def table(run: run_folder.Run, views: Iterator[Batch]) -> str:
     for batch in views:
         truth = protocols.truth(batch.points[0], batch.normals[0])
         for name, mesh in meshes(run, batch).items():
-            predicted = PROTOCOL.represent(mesh.vertices, mesh.faces)
-            scores.setdefault(name, []).append(PROTOCOL.score(predicted, truth))
-    columns = PROTOCOL.columns[:COLUMNS]
-    lines = [
-        [name, *(column.text(_mean(found, column.score)) for column in columns)]
-        for name, found in scores.items()
-    ]
-    count = len(next(iter(scores.values())))
-    head = (f"{count} views", *(column.heading for column in columns))
-    return score_tables.markdown_table(head, lines)
+            scores.setdefault(name, []).append(ways.score(mesh, truth))
+    return ways.table(scores)
 
 
 def meshes(run: run_folder.Run, batch: Batch) -> dict[str, HostMesh]:
@@ -90,8 +82,7 @@ def meshes(run: run_folder.Run, batch: Batch) -> dict[str, HostMesh]:
     one = jax.tree.map(lambda array: np.asarray(array[0]), found)
     volume = frustum.unpack(one.placement.astype(np.float64))
     level = run.config.model.level
-    seen = one.measured, one.depth, one.cosine, volume
-    stamped = isosurface.carve_and_stamp(one.distances, *seen, level)
+    stamped, _ = method.field_of(one, volume, level, mirrors=0)
     (refined,) = run.extract(batch)
     return {
         "marching cubes": isosurface.extract(one.distances - level, volume),
@@ -102,10 +93,6 @@ def meshes(run: run_folder.Run, batch: Batch) -> dict[str, HostMesh]:
             for number, stage in enumerate(refined.stages[1:], start=1)
         },
     }
-
-
-def _mean(found, score):
-    return {score: float(np.mean([one[score] for one in found]))}
 
 
 if __name__ == "__main__":

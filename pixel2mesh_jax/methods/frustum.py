@@ -189,7 +189,18 @@ def field_of(
     field = isosurface.carve_and_stamp(one.distances, *seen, level)
     if not one.has_depth:
         return field, []
+    return completed(field, one, volume, mirrors)
+
+
+def completed(
+    field: Float[np.ndarray, "R R L"],
+    one: VolumeOutputs,
+    volume: frustum.ViewVolume,
+    mirrors: int,
+) -> tuple[Float[np.ndarray, "R R L"], list[symmetry.Mirror]]:
+    """A field completed by at most so many planes of symmetry, and those planes."""
     found = symmetry.find_mirrors(field, one.measured, one.depth, volume, mirrors)
+    seen = one.measured, one.depth, one.cosine, volume
     return mirroring.complete(field, *seen, found), found
 
 

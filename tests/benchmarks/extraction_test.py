@@ -1,19 +1,19 @@
 """The table of the choices behind the distances."""
 
-from types import SimpleNamespace
-
 import numpy as np
 
 from benchmarks import extraction
 from pixel2mesh_jax.evaluation import protocols
 from pixel2mesh_jax.geometry import camera
+from pixel2mesh_jax.structures import VolumeOutputs
 from tests.views_of_solids import SOLIDS, parts_of, see
 
 
 def test_every_choice_has_a_row_and_a_level_makes_it_smaller():
     seen = see(SOLIDS["sphere"])
     volume, distances, measured, depth, cosine = parts_of(seen)
-    found = SimpleNamespace(
+    nothing = VolumeOutputs(**dict.fromkeys(VolumeOutputs._fields))
+    found = nothing._replace(
         distances=distances, measured=measured, depth=depth, cosine=cosine
     )
     points = camera.unproject(seen.depth, seen.intrinsics)[seen.depth > 0]
