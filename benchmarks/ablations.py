@@ -6,7 +6,7 @@
 
 `benchmarks/studies.py` has the tables and their rows: names of `configs/ablation.py`,
 `configs/plus.py` (`--table plus`) or `configs/implicit.py` (`--table ladder`), or whole
-configs (`--table families`).
+configs (`--table families`, `--table budget`).
 Interrupt and repeat the command as you like: rows that are done are not trained again.
 The tables go to the terminal and, with the command, the hardware and the time, between
 the two markers of a page of `docs/`, or of the page `--output`. The runs stay in

@@ -18,8 +18,6 @@ import jax
 import numpy as np
 
 from benchmarks import ways as all_ways
-from data_pipelines import input_pipeline
-from pixel2mesh_jax.command_line import Parser
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.evaluation import protocols
 from pixel2mesh_jax.geometry import frustum, isosurface
@@ -49,15 +47,7 @@ class View(NamedTuple):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code."""
-    parser = Parser(
-        prog="python -m benchmarks.extraction",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--data_dir", required=True)
-    parser.add_argument("--dataset", default="mesh_folder")
-    parser.add_argument("--split", default="val")
-    parser.add_argument("--views", type=int, default=100)
+    parser = all_ways.parser("extraction", __doc__, "val")
     wanted = parser.parse_args(arguments)
     try:
         run = run_folder.load_released(release.DEFAULT)
@@ -91,17 +81,8 @@ def choices(level: float, mirrors: int) -> dict[str, Callable[[View], Surface]]:
 
 
 def views(run: run_folder.Run, wanted: argparse.Namespace) -> Iterator[View]:
-    """Views of a split, evenly, through the network."""
-    where = (wanted.dataset, wanted.data_dir)
-    total = input_pipeline.dataset_info(*where).num_examples[wanted.split]
-    places = np.linspace(0, total - 1, min(wanted.views, total)).round().astype(int)
-    batches = input_pipeline.eval_batches(
-        *where,
-        split=wanted.split,
-        batch_size=1,
-        image_size=run.config.image_size,
-        places=places.tolist(),
-    )
+    """Views of a split, evenly spaced, through the network."""
+    batches = all_ways.views(wanted, run.config.image_size)
     return (view_of(run, batch) for batch in batches)
 
 

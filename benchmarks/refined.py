@@ -8,7 +8,6 @@ alone and with what the depth map says (`geometry/isosurface.py`), without plane
 symmetry. Scores: protocol `surface`, means over evenly spaced views.
 """
 
-import argparse
 import pathlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,8 +16,6 @@ import jax
 import numpy as np
 
 from benchmarks import ways
-from data_pipelines import input_pipeline
-from pixel2mesh_jax.command_line import Parser
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.evaluation import protocols
 from pixel2mesh_jax.geometry import frustum, isosurface
@@ -31,39 +28,19 @@ METHOD = "frustum_mesh"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code."""
-    parser = Parser(
-        prog="python -m benchmarks.refined",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = ways.parser("refined", __doc__, "test")
     parser.add_argument("run", type=pathlib.Path, metavar="RUN")
-    parser.add_argument("--data_dir", required=True)
-    parser.add_argument("--dataset", default="mesh_folder")
-    parser.add_argument("--split", default="test")
-    parser.add_argument("--views", type=int, default=100)
     wanted = parser.parse_args(arguments)
     try:
         run = run_folder.load_run(wanted.run, run_folder.load_config(wanted.run))
         if run.config.method != METHOD:
             raise InputError(f"{wanted.run}: not a run of rgbd_sdf_refined.py")
-        text = table(run, batches(run, wanted))
+        text = table(run, ways.views(wanted, run.config.image_size))
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     sys.stdout.write(text + "\n")
     return 0
-
-
-def batches(run: run_folder.Run, wanted: argparse.Namespace) -> Iterator[Batch]:
-    """Single views of a split, evenly spaced."""
-    return input_pipeline.eval_batches(
-        wanted.dataset,
-        wanted.data_dir,
-        split=wanted.split,
-        batch_size=1,
-        image_size=run.config.image_size,
-        limit=wanted.views,
-    )
 
 
 def table(run: run_folder.Run, views: Iterator[Batch]) -> str:

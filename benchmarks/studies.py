@@ -132,6 +132,15 @@ FAMILY_TABLES = {
         "rgbd_sdf_refined",
     ),
 }
+BUDGET_TABLES = {
+    "The same views as often: every family": (
+        "rgb",
+        "rgb_sdf",
+        "rgbd",
+        "rgbd_plus",
+        "rgbd_sdf",
+    ),
+}
 STUDIES = {
     # Vertices against points, as in the paper, which favours meshes of many vertices;
     # and points of the surface, which does not.
@@ -168,5 +177,13 @@ STUDIES = {
         columns={"surface": 3, "mesh_rcnn": 3, "hidden": 3},
         term="loss",
         page="docs/mesh_rcnn.md",
+    ),
+    "budget": Study(
+        tables=BUDGET_TABLES,
+        config=_tiny,
+        inputs=(AS_NAMED,),
+        columns={"surface": 3, "hidden": 3, "mesh_rcnn": 2, "volume": 1},
+        term="loss",
+        page="docs/budget.md",
     ),
 }

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from pixel2mesh_jax.geometry import camera, frustum
+from tests.batches import make_batch
 
 SIZE = 96  # pixels
 R = 48  # rays to a side of a volume, and layers
@@ -27,16 +28,20 @@ def sphere(points):
     return np.linalg.norm(points - CENTER, axis=-1) - 0.2
 
 
-def box(points):
-    """Turned by 30 degrees around y, then by 25 around x."""
+def _box_axes():
+    """Turned by 30 degrees around y, then by 25 around x; one axis per row."""
     a, e = np.radians([30, 25])
-    turn_y = np.array(
-        [[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]]
-    )
-    turn_x = np.array(
-        [[1, 0, 0], [0, np.cos(e), -np.sin(e)], [0, np.sin(e), np.cos(e)]]
-    )
-    outside = np.abs((points - CENTER) @ turn_x @ turn_y) - [0.15, 0.12, 0.1]
+    turn_y = [[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]]
+    turn_x = [[1, 0, 0], [0, np.cos(e), -np.sin(e)], [0, np.sin(e), np.cos(e)]]
+    return (np.array(turn_x) @ np.array(turn_y)).T
+
+
+BOX_AXES = _box_axes()
+
+
+def box(points):
+    """With sides along `BOX_AXES`."""
+    outside = np.abs((points - CENTER) @ BOX_AXES.T) - [0.15, 0.12, 0.1]
     inside = np.minimum(outside.max(axis=-1), 0)
     return np.linalg.norm(np.maximum(outside, 0), axis=-1) + inside
 
@@ -60,6 +65,18 @@ def see(distance: Distance) -> SolidView:
     hit = np.abs(distance(rays * depth[..., None])) < 1e-6
     depth = np.where(hit, depth, 0).astype(np.float32)
     return SolidView(depth, hit.astype(np.float32), intrinsics, distance)
+
+
+def batch_of(view, **changes):
+    """A batch of one view: grey before white."""
+    rgb = np.full((1, SIZE, SIZE, 3), 0.5, np.float32)
+    arrays = {
+        "rgb": rgb * view.mask[..., None] + 1 - view.mask[..., None],
+        "depth": view.depth[None],
+        "mask": view.mask[None],
+        "intrinsics": view.intrinsics[None],
+    }
+    return make_batch(0, 1)._replace(**{**arrays, **changes})
 
 
 SOLIDS = {"sphere": sphere, "box": box, "torus": torus}

@@ -1,13 +1,10 @@
 """Several meshes of the same distances."""
 
-import numpy as np
-
 from benchmarks import refined
 from configs import rgbd_sdf, rgbd_sdf_refined
 from pixel2mesh_jax.training import run_folder
 from tests import untrained_runs
-from tests.batches import make_batch
-from tests.views_of_solids import SIZE, SOLIDS, see
+from tests.views_of_solids import SIZE, SOLIDS, batch_of, see
 
 
 def config_of():
@@ -20,13 +17,7 @@ def config_of():
 def test_every_way_to_a_mesh_has_a_row(tmp_path):
     untrained_runs.save(tmp_path, config_of())
     run = run_folder.load_run(tmp_path, run_folder.load_config(tmp_path))
-    view = see(SOLIDS["sphere"])
-    batch = make_batch(0, 1)._replace(
-        rgb=np.repeat(view.mask[None, ..., None], 3, axis=-1),
-        depth=view.depth[None],
-        mask=view.mask[None],
-        intrinsics=view.intrinsics[None],
-    )
+    batch = batch_of(see(SOLIDS["sphere"]))
     text = refined.table(run, iter([batch]))
     assert text.count("after stage") == 3
     for name in ("marching cubes, carved and stamped", "corners of the cells"):

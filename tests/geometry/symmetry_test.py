@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pixel2mesh_jax.geometry import frustum, symmetry
-from tests.views_of_solids import CENTER, SOLIDS, parts_of, see
+from tests.views_of_solids import BOX_AXES, CENTER, SOLIDS, parts_of, see
 
 
 def mirrors_of(distance, count=3, unit=1.0):
@@ -14,24 +14,6 @@ def mirrors_of(distance, count=3, unit=1.0):
     limit = frustum.TRUNCATION
     field = np.clip(true, -limit, limit)
     return symmetry.find_mirrors(field, measured, depth * unit, volume, count)
-
-
-def box_axes():
-    """Gradients of the distance in the middles of three faces of the box."""
-    offsets = 0.3 * np.eye(3)
-    axes = []
-    for direction in offsets @ _turn():
-        steps = CENTER + direction + 1e-5 * np.concatenate([np.eye(3), -np.eye(3)])
-        values = SOLIDS["box"](steps)
-        axes.append((values[:3] - values[3:]) / 2e-5)
-    return np.array(axes)
-
-
-def _turn():
-    a, e = np.radians([30, 25])
-    turn_y = [[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]]
-    turn_x = [[1, 0, 0], [0, np.cos(e), -np.sin(e)], [0, np.sin(e), np.cos(e)]]
-    return (np.array(turn_x) @ np.array(turn_y)).T
 
 
 def lopsided(points):
@@ -49,7 +31,7 @@ def lopsided(points):
 def test_the_three_planes_of_a_box_are_found():
     mirrors = mirrors_of(SOLIDS["box"])
     assert len(mirrors) == 3
-    cosines = np.abs([mirror.normal for mirror in mirrors] @ box_axes().T)
+    cosines = np.abs([mirror.normal for mirror in mirrors] @ BOX_AXES.T)
     degrees = np.degrees(np.arccos(np.clip(cosines.max(axis=1), 0, 1)))
     assert degrees.max() < 2
     assert sorted(cosines.argmax(axis=1)) == [0, 1, 2]

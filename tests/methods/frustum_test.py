@@ -10,7 +10,7 @@ from pixel2mesh_jax import methods
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.training import state as states
 from tests.batches import make_batch
-from tests.views_of_solids import SIZE, SOLIDS, see
+from tests.views_of_solids import SIZE, SOLIDS, batch_of, see
 
 
 def config_of(**changes):
@@ -35,17 +35,6 @@ def call(method):
 @pytest.fixture(scope="module")
 def view():
     return see(SOLIDS["torus"])
-
-
-def batch_of(view, **changes):
-    rgb = np.full((1, SIZE, SIZE, 3), 0.5, np.float32)
-    arrays = {
-        "rgb": rgb * view.mask[..., None] + 1 - view.mask[..., None],
-        "depth": view.depth[None],
-        "mask": view.mask[None],
-        "intrinsics": view.intrinsics[None],
-    }
-    return make_batch(0, 1)._replace(**{**arrays, **changes})
 
 
 def mesh_of(method, call, batch):
