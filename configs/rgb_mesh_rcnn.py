@@ -67,8 +67,6 @@ def mesh_rcnn(inputs: tuple[str, ...], variant: str) -> ml_collections.ConfigDic
         raise InputError("Variants 'best' and 'pretty' differ in one weight: take one.")
     if {"told", "sphere_init"} <= names:
         raise InputError("Variant 'told' is of meshes of voxels, not of a sphere.")
-    if {"told", "voxel_only"} <= names:
-        raise InputError("Variant 'told' is of the stages, which 'voxel_only' lacks.")
     return common.variant(config, variant, changes)
 
 

@@ -65,7 +65,7 @@ def defaults() -> ml_collections.ConfigDict:
 def make(config: ml_collections.ConfigDict) -> Method:
     """See `methods.make`."""
     cascade.check_model(config, defaults())
-    _check_volume(config.model)
+    _check_model(config.model)
     weights, terms = cascade.choose_loss(config.loss, FAMILIES)
     threshold = config.model.threshold
 
@@ -89,7 +89,7 @@ def make(config: ml_collections.ConfigDict) -> Method:
     )
 
 
-def _check_volume(model):
+def _check_model(model):
     if model.resolution < 4 or model.resolution % 2:
         raise InputError(
             f"model.resolution is {model.resolution}; expected an even number, at "
@@ -99,6 +99,10 @@ def _check_volume(model):
         raise InputError(
             f"model.threshold is {model.threshold}; expected a probability between 0 "
             "and 1."
+        )
+    if model.sees_view and model.num_stages < 1:
+        raise InputError(
+            "model.sees_view ('told') is of the stages; model.num_stages is 0."
         )
     check("model.alignment", model.alignment, cubify.ALIGNMENTS)
     check("model.pooling", model.pooling, refinement.POOLINGS)

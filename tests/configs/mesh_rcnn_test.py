@@ -81,8 +81,9 @@ def test_a_sphere_cannot_be_told():
 
 
 def test_voxels_alone_cannot_be_told():
-    with pytest.raises(InputError, match="which 'voxel_only' lacks"):
-        rgbd_mesh_rcnn.get_config("told,voxel_only")
+    config = rgbd_mesh_rcnn.get_config("told,voxel_only")
+    with pytest.raises(InputError, match="num_stages is 0"):
+        methods.make(config)
 
 
 @pytest.mark.parametrize(
