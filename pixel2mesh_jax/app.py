@@ -1,7 +1,7 @@
 """A page: drop an image and its depth, turn the mesh, download it.
 
     pixel2mesh-jax app [--model rgbd_sdf|RUN] [--matting rembg|onnx:FILE]
-                       [--host 127.0.0.1] [--port 7860]
+                       [--mirrors N] [--host 127.0.0.1] [--port 7860]
 
 Needs the extra `web` (gradio). Nothing is sent to another machine.
 """
@@ -50,6 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="offer to remove backgrounds: rembg (downloads its weights at first use) "
         "or onnx:FILE",
     )
+    parser.add_argument(
+        "--mirrors",
+        type=int,
+        help="planes of symmetry at most that complete what is hidden, 0 for none",
+    )
     wanted = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # files are removed
     parent = os.environ.get("GRADIO_TEMP_DIR", tempfile.gettempdir())
@@ -57,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="pixel2mesh_", dir=parent) as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # uploads, meshes, examples
         try:
-            page = build(models.load(wanted.model), wanted.matting)
+            page = build(models.load(wanted.model, wanted.mirrors), wanted.matting)
         except (InputError, ImportError) as error:
             parser.exit(2, f"error: {error}\n")
         launch(page, wanted.host, wanted.port)

@@ -144,6 +144,8 @@ def facts(result: models.Result, warnings: list[str]) -> dict[str, Any]:
         "watertight": result.is_watertight,
         "seconds": round(result.seconds, 2),
     }
+    if result.mirrors is not None:
+        known["planes of symmetry"] = result.mirrors
     return known | ({"remarks": warnings} if warnings else {})
 
 

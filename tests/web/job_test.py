@@ -43,6 +43,7 @@ def test_the_button_makes_a_mesh(shipped, tmp_path, file_format):
     assert pathlib.Path(answer.download).stat().st_size > 10_000
     assert answer.facts["scale is metric"]
     assert answer.facts["watertight"]
+    assert answer.facts["planes of symmetry"] > 0
     assert "remarks" not in answer.facts
 
 
