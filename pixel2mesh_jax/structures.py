@@ -275,12 +275,15 @@ class Reconstruction(NamedTuple):
         evaluation counts them, reconstruction warns.
       mirrors: planes of symmetry that completed the hidden side; None where the method
         does not look for any.
+      on_depth_map: whether the visible side is where the measured depth is, because the
+        method puts it there.
     """
 
     stages: tuple[HostMesh, ...]
     frame: str = "camera"
     remarks: tuple[str, ...] = ()
     mirrors: int | None = None
+    on_depth_map: bool = False
 
     @property
     def mesh(self) -> HostMesh:

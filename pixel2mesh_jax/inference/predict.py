@@ -122,7 +122,9 @@ def predict(
         raise InputError(f"{name}: the prediction is not finite; is the run sound?")
     seen = predicted[-1]
     if metric:
-        predicted = _in_camera(predicted, fitted, batch, capture.orientation)
+        believes = fitted.kept and not made.on_depth_map
+        ratio = _believed_ratio(seen, fitted, batch) if believes else 1.0
+        predicted = _in_camera(predicted, fitted, ratio, capture.orientation)
     last = predicted[-1].vertices
     middle = (last.min(axis=0) + last.max(axis=0)) / 2
     return Prediction(
@@ -220,15 +222,14 @@ def warn_of_doubts(
         logger.warning("%s: %s", name, doubts)
 
 
-def _in_camera(predicted, fitted, batch, orientation):
+def _in_camera(predicted, fitted, ratio, orientation):
     """Meshes of the canonical frame in the camera frame of the stored image, metres.
 
     A view that was cut out shows every object equally large, hence at the distance that
     the map assumes. A view that was kept does not: how far away the network believes
     the object depends on how large it looks. Those meshes are scaled around the camera
-    until the visible side of the last one is at the measured depth.
+    until the visible side of the last one is at the measured depth, by `ratio`.
     """
-    ratio = _believed_ratio(predicted[-1], fitted, batch) if fitted.kept else 1.0
     placed = []
     for mesh in predicted:
         points = object_crop.camera_from_canonical(mesh.vertices, fitted)

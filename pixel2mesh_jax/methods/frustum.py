@@ -223,4 +223,5 @@ def _extract_one(found: VolumeOutputs, batch, row, level, mirrors) -> Reconstruc
         planes,
     )
     mesh = HostMesh(surface.vertices, surface.faces, colors)
-    return Reconstruction((mesh,), mirrors=len(planes))
+    has_depth = bool(one.has_depth)
+    return Reconstruction((mesh,), mirrors=len(planes), on_depth_map=has_depth)
