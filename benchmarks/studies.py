@@ -133,7 +133,7 @@ FAMILY_TABLES = {
     ),
 }
 BUDGET_TABLES = {
-    "The same views as often: every family": (
+    "The same views as often": (
         "rgb",
         "rgb_sdf",
         "rgbd",
