@@ -85,6 +85,7 @@ def test_a_torus_is_completed_by_its_symmetry(method, call, view):
     """Fresh weights take all that is hidden for solid; the far rim is round again."""
     (found,) = method.extract(call, batch_of(view))
     assert 1 <= found.mirrors <= 3
+    assert found.on_depth_map
     alone = methods.make(config_of(mirrors=0))
     (as_seen,) = alone.extract(call, batch_of(view))
     assert as_seen.mirrors == 0
@@ -99,6 +100,7 @@ def test_without_depth_nothing_is_mirrored(method, call, view):
     batch = batch_of(view, depth=np.zeros_like(view.depth)[None])
     (found,) = method.extract(call, batch)
     assert found.mirrors == 0
+    assert not found.on_depth_map
 
 
 def test_a_negative_number_of_planes_is_refused():
