@@ -250,9 +250,8 @@ def circumstances(options: argparse.Namespace) -> str:
     device = jax.devices()[0].device_kind
     machine = f"{os.cpu_count()} cores" if device == "cpu" else device
     held_out = f"{options.limit} evenly spaced" if options.limit else "all"
-    flags = [f"--only {shlex.join(options.only)}"]
-    if options.test_dir:
-        flags.insert(0, f"--test_dir {options.test_dir.name}")
+    flags = [f"--test_dir {options.test_dir.name}"] if options.test_dir else []
+    flags.append(f"--only {shlex.join(options.only)}")
     if study.inputs != (studies.AS_NAMED,):
         flags.append(f"--inputs {' '.join(options.inputs)}")
     flags.append(f"--seeds {' '.join(map(str, options.seeds))}")

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=pathlib.Path, metavar="RUN")
     wanted = parser.parse_args(arguments)
     try:
-        run = run_folder.load_run(wanted.run, run_folder.load_config(wanted.run))
+        run = run_folder.load_run(wanted.run)
         if run.config.method != METHOD:
             raise InputError(f"{wanted.run}: not a run of rgbd_sdf_refined.py")
         text = table(run, ways.views(wanted, run.config.image_size))

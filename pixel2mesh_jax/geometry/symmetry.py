@@ -181,15 +181,14 @@ def _search(scene, surface, inside, count):
     parts = _all_planes()
     misfits = [_nearest(costs, few, _index(scene, few, *part)) for part in parts]
     planes = map(np.concatenate, zip(*parts, strict=True))
-    planes = _best(*planes, np.concatenate(misfits), APART, NUM_MOVED)
-    planes = _move(roughly, *planes, ROUGH_STEPS)
-    planes = _best(*planes, exactly(*planes), DISTINCT, NUM_FITTED)
-    chosen = standing(_fitting(*planes, exactly(*planes), ROUGH_MISFIT))[:count]
+    best = _best(*planes, np.concatenate(misfits), APART, NUM_MOVED)
+    moved = _move(roughly, *best[:2], ROUGH_STEPS)[:2]
+    best = _best(*moved, exactly(*moved), DISTINCT, NUM_FITTED)
+    chosen = standing(_fitting(*best, ROUGH_MISFIT))[:count]
     if not chosen:
         return []
     normals, offsets, _ = map(np.stack, zip(*chosen, strict=True))
-    planes = _move(exactly, normals, offsets, FINE_STEPS)
-    fitting = _fitting(*planes, exactly(*planes), MISFIT)
+    fitting = _fitting(*_move(exactly, normals, offsets, FINE_STEPS), MISFIT)
     return sorted(fitting, key=lambda mirror: mirror.misfit)
 
 
@@ -208,14 +207,14 @@ def _all_planes():
 
 
 def _best(normals, offsets, misfits, degrees, count):
-    """The planes of least misfit, none nearly parallel to a better one."""
+    """The planes of least misfit, none nearly parallel to a better one; and misfits."""
     kept, limit = [], np.cos(np.radians(degrees))
     for row in np.argsort(misfits):
         if (np.abs(normals[kept] @ normals[row]) < limit).all():
             kept.append(row)
         if len(kept) == count:
             break
-    return normals[kept], offsets[kept]
+    return normals[kept], offsets[kept], misfits[kept]
 
 
 def _hemisphere(count):
@@ -238,7 +237,7 @@ def _some(surface, inside, count):
 
 
 def _move(misfit, normals, offsets, steps):
-    """Tilts and shifts planes by ever smaller steps as long as that helps."""
+    """Planes tilted and shifted by ever smaller steps while that helps; misfits."""
     axes = np.eye(3)[np.abs(normals).argmin(axis=1)]
     first = np.cross(normals, axes)
     first /= np.linalg.norm(first, axis=1, keepdims=True)
@@ -258,7 +257,7 @@ def _move(misfit, normals, offsets, steps):
             better = tried < least
             change[better] += move
             least = np.minimum(tried, least)
-    return planes(change)
+    return *planes(change), least
 
 
 def _index(scene, points, normals, offsets):
