@@ -6,9 +6,10 @@
 
 OBJECTS holds `OBJECTS.csv` (file, licence, author, ...) and the files that it names as
 `<split>/<category>/*`. Of its training and validation objects those under a licence
-that allows weights of any licence are copied; procedural shapes join them where there
-are few, and `--stretched N` adds N copies of every training object that differ in their
-proportions. FOLDER then has `train/`, `val/` and `ATTRIBUTION.csv`, one row per object.
+that allows weights of any licence are copied. Procedural shapes join them where there
+are few or, with `--shapes many`, in most categories; `--stretched N` adds N copies of
+every training object that differ in their proportions. FOLDER then has `train/`, `val/`
+and `ATTRIBUTION.csv`, one row per object.
 """
 
 import argparse
@@ -29,14 +30,28 @@ EXCLUDED = ("GPL",)
 SPLITS = ("train", "val")
 # Procedural shapes of every family, and the category that they join.
 PROCEDURAL = {
-    "airplane": (120, "airplane"),
-    "bench": (30, "bench"),
-    "boat": (80, "watercraft"),
-    "cabinet": (80, "cabinet"),
-    "car": (80, "car"),
-    "lamp": (30, "lamp"),
-    "sofa": (20, "sofa"),
-    "table": (30, "table"),
+    "few": {
+        "airplane": (120, "airplane"),
+        "bench": (30, "bench"),
+        "boat": (80, "watercraft"),
+        "cabinet": (80, "cabinet"),
+        "car": (80, "car"),
+        "lamp": (30, "lamp"),
+        "sofa": (20, "sofa"),
+        "table": (30, "table"),
+    },
+    "many": {
+        "airplane": (120, "airplane"),
+        "bench": (70, "bench"),
+        "boat": (80, "watercraft"),
+        "cabinet": (80, "cabinet"),
+        "car": (140, "car"),
+        "chair": (80, "chair"),
+        "lamp": (70, "lamp"),
+        "sofa": (80, "sofa"),
+        "storage": (900, "cabinet"),
+        "table": (90, "table"),
+    },
 }
 ATTRIBUTION = ("file", "licence", "author", "repository", "commit", "source_path")
 
@@ -107,16 +122,16 @@ def write_stretched(
     return copies * len(sources)
 
 
-def write_shapes(out: pathlib.Path, seed: int) -> int:
-    """Writes the procedural shapes; each is a function of the seed and its number."""
-    for family, (count, category) in PROCEDURAL.items():
+def write_shapes(out: pathlib.Path, seed: int, amount: str) -> int:
+    """Writes procedural shapes; each is a function of the seed and its number."""
+    for family, (count, category) in PROCEDURAL[amount].items():
         folder = out / "train" / category
         folder.mkdir(parents=True, exist_ok=True)
         for number in range(count):
             name = f"{family}/train-{number:05d}"
             mesh = families.make_shape(family, random_generator(seed, name, "shape"))
             mesh.export(folder / f"procedural_{family}_{number:03d}.ply")
-    return sum(count for count, _ in PROCEDURAL.values())
+    return sum(count for count, _ in PROCEDURAL[amount].values())
 
 
 def main(arguments: list[str]) -> int:
@@ -125,6 +140,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--objects", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--shapes", choices=tuple(PROCEDURAL), default="few")
     parser.add_argument("--stretched", type=int, default=0, metavar="COPIES")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
@@ -138,7 +154,7 @@ def main(arguments: list[str]) -> int:
     except (InputError, OSError) as error:
         console.print(f"error: {error}", style="red", markup=False, highlight=False)
         return 2
-    count = write_shapes(given.out, given.seed)
+    count = write_shapes(given.out, given.seed, given.shapes)
     console.print(
         f"{len(rows)} objects, {copies} stretched copies and {count} procedural shapes "
         f"in {given.out}",

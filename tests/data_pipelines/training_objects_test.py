@@ -16,7 +16,8 @@ COLUMNS = training_objects.ATTRIBUTION
 
 @pytest.fixture(autouse=True)
 def few_shapes(monkeypatch):
-    monkeypatch.setattr(training_objects, "PROCEDURAL", {"boat": (2, "watercraft")})
+    few, many = {"boat": (2, "watercraft")}, {"storage": (3, "cabinet")}
+    monkeypatch.setattr(training_objects, "PROCEDURAL", {"few": few, "many": many})
 
 
 def write_objects(folder, rows):
@@ -64,13 +65,21 @@ def test_permitted_objects_and_shapes_with_their_attribution(tmp_path):
 def test_shapes_are_a_function_of_the_seed(tmp_path):
     shapes = []
     for name in ("a", "b"):
-        training_objects.write_shapes(tmp_path / name, seed=3)
+        training_objects.write_shapes(tmp_path / name, 3, "few")
         folder = tmp_path / name / "train" / "watercraft"
         shapes.append(
             [trimesh.load(path).vertices for path in sorted(folder.iterdir())]
         )
     for first, second in zip(*shapes, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+def test_many_shapes_are_others(tmp_path):
+    objects = write_objects(tmp_path / "objects", [("train/car/a.ply", "CC0-1.0")])
+    out = tmp_path / "out"
+    assert make(objects, out, "--shapes", "many") == 0
+    assert len(list(out.glob("train/cabinet/procedural_storage_*.ply"))) == 3
+    assert not (out / "train/watercraft").exists()
 
 
 def test_stretched_copies_of_the_training_objects_alone(tmp_path):

@@ -18,6 +18,7 @@ from data_pipelines.procedural_shapes.families.lamps import lamp
 from data_pipelines.procedural_shapes.families.mugs import mug
 from data_pipelines.procedural_shapes.families.seating import bench, chair
 from data_pipelines.procedural_shapes.families.sofas import sofa
+from data_pipelines.procedural_shapes.families.storage import storage
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 
@@ -34,13 +35,16 @@ _FAMILIES = {
     "table": table,
 }
 CATEGORIES: tuple[str, ...] = tuple(_FAMILIES)
+# What belongs to no category of its own, for training beside real objects.
+_OTHERS = {"storage": storage}
+FAMILIES: tuple[str, ...] = (*_FAMILIES, *_OTHERS)
 
 
 def make_shape(category: str, rng: np.random.Generator) -> trimesh.Trimesh:
     """A random member of a family, coloured per face.
 
     Args:
-      category: one of `CATEGORIES`.
+      category: one of `FAMILIES`.
       rng: decides everything; equal generators give equal shapes.
 
     Returns:
@@ -50,11 +54,12 @@ def make_shape(category: str, rng: np.random.Generator) -> trimesh.Trimesh:
     Raises:
       InputError: for an unknown category.
     """
-    if category not in _FAMILIES:
+    makers = _FAMILIES | _OTHERS
+    if category not in makers:
         raise InputError(
-            f"Unknown category '{category}'; valid: {', '.join(CATEGORIES)}."
+            f"Unknown category '{category}'; valid: {', '.join(FAMILIES)}."
         )
-    mesh = trimesh.util.concatenate(_FAMILIES[category](rng))
+    mesh = trimesh.util.concatenate(makers[category](rng))
     mesh.apply_translation(-mesh.bounds.mean(axis=0))
     mesh.apply_scale(camera.P2M_SCALE / np.linalg.norm(mesh.extents))
     return mesh
