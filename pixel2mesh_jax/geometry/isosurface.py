@@ -179,10 +179,12 @@ def _crossed_cells(field):
     cells = np.stack(np.nonzero(crossed.transpose(2, 1, 0))[::-1], axis=1)
     corners = (cells[:, None] + CELL[None]).reshape(-1, 3)
     flat = np.ravel_multi_index(tuple(corners.T), field.shape, order="F")
-    used, place = np.unique(flat, return_inverse=True)
-    nodes = np.unravel_index(used, field.shape, order="F")
+    used = np.zeros(field.size, bool)
+    used[flat] = True
+    number = np.cumsum(used) - 1
+    nodes = np.unravel_index(np.flatnonzero(used), field.shape, order="F")
     places = np.ascontiguousarray(np.stack(nodes, axis=1), np.float64)
-    return field[nodes], places, place.reshape(-1, len(CELL)).astype(np.int64)
+    return field[nodes], places, number[flat].reshape(-1, len(CELL))
 
 
 def keep_visible(

@@ -9,6 +9,7 @@ stays as it is.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from jaxtyping import Float
@@ -75,8 +76,10 @@ def _told(field, trust, points, volume):
     points = np.where(ahead[:, None], points, ELSEWHERE * volume.near)
     index = frustum.index_of_points(points, volume, *field.shape[1:])
     told = (index[:, 2] <= last[2]) & ahead
-    index = np.clip(index, 0, last)
-    return _sample(field, index), _sample(trust, index) * told, told
+    index = np.clip(index, 0, last).T
+    with ThreadPoolExecutor(2) as pool:  # scipy lets other threads run
+        says, trusted = pool.map(lambda grid: _between(grid, index), (field, trust))
+    return says, trusted * told, told
 
 
 def known(
@@ -92,6 +95,6 @@ def known(
     return np.where(measured > 0, 1, near)
 
 
-def _sample(grid, index):
-    """Between cells."""
-    return ndimage.map_coordinates(grid, index.T, order=1, prefilter=False)
+def _between(grid, index):
+    """Values between cells."""
+    return ndimage.map_coordinates(grid, index, order=1, prefilter=False)

@@ -78,7 +78,8 @@ def _sources(vertices, seen, mirrors, reach):
     source = np.full(len(vertices), tree.n)  # which is what a tree calls none
     for points in images:
         rest = np.flatnonzero(source == tree.n)
-        source[rest] = tree.query(points[rest], distance_upper_bound=reach)[1]
+        near = tree.query(points[rest], distance_upper_bound=reach, workers=-1)
+        source[rest] = near[1]
     known, rest = np.flatnonzero(source < tree.n), np.flatnonzero(source == tree.n)
     nearest = cKDTree(vertices[known]).query(vertices[rest])[1]
     source[rest] = source[known[nearest]]
