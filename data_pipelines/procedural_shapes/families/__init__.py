@@ -18,7 +18,7 @@ from data_pipelines.procedural_shapes.families.lamps import lamp
 from data_pipelines.procedural_shapes.families.mugs import mug
 from data_pipelines.procedural_shapes.families.seating import bench, chair
 from data_pipelines.procedural_shapes.families.sofas import sofa
-from data_pipelines.procedural_shapes.families.storage import storage
+from data_pipelines.procedural_shapes.families.storage_units import storage
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 
