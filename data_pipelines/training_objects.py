@@ -28,31 +28,33 @@ from pixel2mesh_jax.errors import InputError
 # Licences of which no part may go into weights that others use as they like.
 EXCLUDED = ("GPL",)
 SPLITS = ("train", "val")
-# Procedural shapes of every family, and the category that they join.
+# Procedural shapes of every family.
 PROCEDURAL = {
     "few": {
-        "airplane": (120, "airplane"),
-        "bench": (30, "bench"),
-        "boat": (80, "watercraft"),
-        "cabinet": (80, "cabinet"),
-        "car": (80, "car"),
-        "lamp": (30, "lamp"),
-        "sofa": (20, "sofa"),
-        "table": (30, "table"),
+        "airplane": 120,
+        "bench": 30,
+        "boat": 80,
+        "cabinet": 80,
+        "car": 80,
+        "lamp": 30,
+        "sofa": 20,
+        "table": 30,
     },
     "many": {
-        "airplane": (120, "airplane"),
-        "bench": (70, "bench"),
-        "boat": (80, "watercraft"),
-        "cabinet": (80, "cabinet"),
-        "car": (140, "car"),
-        "chair": (80, "chair"),
-        "lamp": (70, "lamp"),
-        "sofa": (80, "sofa"),
-        "storage": (900, "cabinet"),
-        "table": (90, "table"),
+        "airplane": 120,
+        "bench": 70,
+        "boat": 80,
+        "cabinet": 80,
+        "car": 140,
+        "chair": 80,
+        "lamp": 70,
+        "sofa": 80,
+        "storage": 900,
+        "table": 90,
     },
 }
+# Categories that families join which are not called like them.
+CATEGORY = {"boat": "watercraft", "storage": "cabinet"}
 ATTRIBUTION = ("file", "licence", "author", "repository", "commit", "source_path")
 
 
@@ -124,14 +126,14 @@ def write_stretched(
 
 def write_shapes(out: pathlib.Path, seed: int, amount: str) -> int:
     """Writes procedural shapes; each is a function of the seed and its number."""
-    for family, (count, category) in PROCEDURAL[amount].items():
-        folder = out / "train" / category
+    for family, count in PROCEDURAL[amount].items():
+        folder = out / "train" / CATEGORY.get(family, family)
         folder.mkdir(parents=True, exist_ok=True)
         for number in range(count):
             name = f"{family}/train-{number:05d}"
             mesh = families.make_shape(family, random_generator(seed, name, "shape"))
             mesh.export(folder / f"procedural_{family}_{number:03d}.ply")
-    return sum(count for count, _ in PROCEDURAL[amount].values())
+    return sum(PROCEDURAL[amount].values())
 
 
 def main(arguments: list[str]) -> int:

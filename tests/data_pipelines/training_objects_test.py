@@ -16,8 +16,8 @@ COLUMNS = training_objects.ATTRIBUTION
 
 @pytest.fixture(autouse=True)
 def few_shapes(monkeypatch):
-    few, many = {"boat": (2, "watercraft")}, {"storage": (3, "cabinet")}
-    monkeypatch.setattr(training_objects, "PROCEDURAL", {"few": few, "many": many})
+    counts = {"few": {"boat": 2}, "many": {"storage": 3}}
+    monkeypatch.setattr(training_objects, "PROCEDURAL", counts)
 
 
 def write_objects(folder, rows):

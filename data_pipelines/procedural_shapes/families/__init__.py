@@ -22,7 +22,7 @@ from data_pipelines.procedural_shapes.families.storage_units import storage
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 
-_FAMILIES = {
+_CATEGORIES = {
     "airplane": airplane,
     "bench": bench,
     "boat": boat,
@@ -34,10 +34,10 @@ _FAMILIES = {
     "sofa": sofa,
     "table": table,
 }
-CATEGORIES: tuple[str, ...] = tuple(_FAMILIES)
-# What belongs to no category of its own, for training beside real objects.
-_OTHERS = {"storage": storage}
-FAMILIES: tuple[str, ...] = (*_FAMILIES, *_OTHERS)
+CATEGORIES: tuple[str, ...] = tuple(_CATEGORIES)
+# Storage is no category of its own: for training beside real objects.
+_FAMILIES = {**_CATEGORIES, "storage": storage}
+FAMILIES: tuple[str, ...] = tuple(_FAMILIES)
 
 
 def make_shape(category: str, rng: np.random.Generator) -> trimesh.Trimesh:
@@ -54,12 +54,11 @@ def make_shape(category: str, rng: np.random.Generator) -> trimesh.Trimesh:
     Raises:
       InputError: for an unknown category.
     """
-    makers = _FAMILIES | _OTHERS
-    if category not in makers:
+    if category not in _FAMILIES:
         raise InputError(
             f"Unknown category '{category}'; valid: {', '.join(FAMILIES)}."
         )
-    mesh = trimesh.util.concatenate(makers[category](rng))
+    mesh = trimesh.util.concatenate(_FAMILIES[category](rng))
     mesh.apply_translation(-mesh.bounds.mean(axis=0))
     mesh.apply_scale(camera.P2M_SCALE / np.linalg.norm(mesh.extents))
     return mesh

@@ -81,10 +81,11 @@ def _appliance(rng) -> Parts:
     width, height, depth = _size(rng)
     color = _paint(rng)
     legs, y = _foot(rng, width, depth, color)
-    body = parts.box((width, height, depth), (0, y + height / 2, 0), color)
+    size, middle = (width, height, depth), (0, y + height / 2, 0)
     if rng.random() < 0.2:
-        size = (width, height, depth)
-        body = parts.cushion(size, (0, y + height / 2, 0), color, 0.1 * min(size))
+        body = parts.cushion(size, middle, color, 0.1 * min(size))
+    else:
+        body = parts.box(size, middle, color)
     made = [body, *legs, *_top(rng, width, depth, y + height, _paint(rng))]
     if rng.random() < 0.3:
         back = (width, rng.uniform(0.05, 0.2), 0.04)
@@ -117,10 +118,11 @@ def _corner_unit(rng) -> Parts:
     """An L, a quarter of a disc or a cut corner, with a top and perhaps shelves."""
     outline = _corner_outline(rng, rng.uniform(0.5, 1.2))
     height, color = rng.uniform(0.3, 1.6), _paint(rng)
-    boards = [0.0, height] if rng.random() < 0.6 else np.linspace(0, height, 5)
-    if len(boards) == 2:
+    if rng.random() < 0.6:
+        boards = [0.0, height]
         made = _prisms(outline, 0.0, height, color)
     else:  # open in front: two walls at the right angle and shelves
+        boards = np.linspace(0, height, 5)
         x, z = outline[0].max(axis=0)
         made = [
             _box((x - 0.03, 0, -z), (x, height, 0), color),

@@ -3,11 +3,7 @@
 import numpy as np
 import pytest
 
-from data_pipelines.procedural_shapes.families import (
-    FAMILIES,
-    make_shape,
-    parts,
-)
+from data_pipelines.procedural_shapes.families import FAMILIES, make_shape, parts
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.geometry import camera
 
