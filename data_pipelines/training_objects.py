@@ -7,9 +7,9 @@
 OBJECTS holds `OBJECTS.csv` (file, licence, author, ...) and the files that it names as
 `<split>/<category>/*`. Of its training and validation objects those under a licence
 that allows weights of any licence are copied. Procedural shapes join them where there
-are few or, with `--shapes many`, in most categories; `--stretched N` adds N copies of
-every training object that differ in their proportions. FOLDER then has `train/`, `val/`
-and `ATTRIBUTION.csv`, one row per object.
+are few or, with `--shapes many`, in most categories, with `--shapes none` nowhere;
+`--stretched N` adds N copies of every training object that differ in their proportions.
+FOLDER then has `train/`, `val/` and `ATTRIBUTION.csv`, one row per object.
 """
 
 import argparse
@@ -28,8 +28,9 @@ from pixel2mesh_jax.errors import InputError
 # Licences of which no part may go into weights that others use as they like.
 EXCLUDED = ("GPL",)
 SPLITS = ("train", "val")
-# Procedural shapes of every family.
+# Procedural shapes of every family, by what `--shapes` says.
 PROCEDURAL = {
+    "none": {},
     "few": {
         "airplane": 120,
         "bench": 30,

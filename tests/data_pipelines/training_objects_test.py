@@ -16,8 +16,8 @@ COLUMNS = training_objects.ATTRIBUTION
 
 @pytest.fixture(autouse=True)
 def few_shapes(monkeypatch):
-    counts = {"few": {"boat": 2}, "many": {"storage": 3}}
-    monkeypatch.setattr(training_objects, "PROCEDURAL", counts)
+    for amount, counts in {"few": {"boat": 2}, "many": {"storage": 3}}.items():
+        monkeypatch.setitem(training_objects.PROCEDURAL, amount, counts)
 
 
 def write_objects(folder, rows):
@@ -80,6 +80,12 @@ def test_many_shapes_are_others(tmp_path):
     assert make(objects, out, "--shapes", "many") == 0
     assert len(list(out.glob("train/cabinet/procedural_storage_*.ply"))) == 3
     assert not (out / "train/watercraft").exists()
+
+
+def test_no_shapes(tmp_path):
+    objects = write_objects(tmp_path / "objects", [("train/car/a.ply", "CC0-1.0")])
+    assert make(objects, tmp_path / "out", "--shapes", "none") == 0
+    assert not list(tmp_path.rglob("procedural_*"))
 
 
 def test_stretched_copies_of_the_training_objects_alone(tmp_path):
