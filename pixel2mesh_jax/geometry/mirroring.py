@@ -8,14 +8,14 @@ too; there it counts far more than what a network guesses. What the view knows b
 stays as it is.
 """
 
+import functools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from jaxtyping import Float
-from scipy import ndimage
 
-from pixel2mesh_jax.geometry import frustum, isosurface
+from pixel2mesh_jax.geometry import frustum, isosurface, trilinear
 from pixel2mesh_jax.geometry.frustum import ViewVolume
 from pixel2mesh_jax.geometry.symmetry import Mirror, mirrored
 
@@ -23,8 +23,8 @@ from pixel2mesh_jax.geometry.symmetry import Mirror, mirrored
 GUESS = 0.05
 # How much what was mirrored counts when it is mirrored once more, in another plane.
 HANDED_ON = 0.8
-# Stands in for points behind the camera, which have no place in a volume; times near.
-ELSEWHERE = np.array([0.0, 0.0, -1.0])
+# Threads, each with its share of the cells.
+WORKERS = 2
 
 
 def complete(
@@ -48,38 +48,51 @@ def complete(
     if not mirrors:
         return field
     own = known(measured, depth, cosine, volume)
-    hidden = own < 1
-    if not hidden.any():
+    hidden = np.flatnonzero(own < 1)
+    if not len(hidden):
         return field
-    shape = field.shape[1:]
-    cells = np.argwhere(hidden).astype(np.float64)
-    points = frustum.points_of_index(cells, volume, *shape)
-    result, trust = field.astype(np.float32), own.astype(np.float32)
-    for mirror in mirrors:
-        there = mirrored(points, mirror)
-        says, trusted, told = _told(result, trust, there, volume)
-        weight, other = trust[hidden] + GUESS, trusted + GUESS * told
-        mixed = (weight * result[hidden] + other * says) / (weight + other)
-        trust[hidden] = np.maximum(trust[hidden], HANDED_ON * trusted)
-        result[hidden] = own[hidden] * field[hidden] + (1 - own[hidden]) * mixed
-    return result
+    volume = ViewVolume(*(np.asarray(part, np.float32) for part in volume))
+    places = _places(hidden, field.shape, volume)
+    # Distances and, as the imaginary part, how well they are known.
+    both = (field + 1j * own).astype(np.complex64)
+    flat = both.reshape(-1)
+    guess, share = flat[hidden].real, flat[hidden].imag
+    with ThreadPoolExecutor(WORKERS) as pool:  # numpy lets other threads run
+        for mirror in mirrors:
+            tell = functools.partial(_told, both, mirror, volume)
+            parts = pool.map(tell, np.array_split(places, WORKERS, axis=1))
+            there, told = map(np.concatenate, zip(*parts, strict=True))
+            here = flat[hidden]
+            weight = here.imag + GUESS
+            other = there.imag + GUESS * told.astype(np.float32)
+            mixed = (weight * here.real + other * there.real) / (weight + other)
+            here.real = share * guess + (1 - share) * mixed
+            here.imag = np.maximum(here.imag, HANDED_ON * there.imag)
+            flat[hidden] = here
+    return both.real.copy()
 
 
-def _told(field, trust, points, volume):
-    """Distances at points, how well they are known, and 1 where anything is said.
+def _places(numbers, shape, volume):
+    """Coordinates (3, N) of cells that are counted row by row."""
+    cells = np.stack(np.unravel_index(numbers, shape), axis=1).astype(np.float32)
+    return np.ascontiguousarray(frustum.points_of_index(cells, volume, *shape[1:]).T)
+
+
+def _told(both, mirror, volume, places):
+    """What mirrored places know, see `complete`; and 1 where anything is said.
 
     Beside the volume and before it things are as at its border, where an image that
     cuts the object knows nothing. What is behind it or behind the camera is not known.
     """
-    last = np.array(field.shape) - 1
-    ahead = points[:, 2] < 0
-    points = np.where(ahead[:, None], points, ELSEWHERE * volume.near)
-    index = frustum.index_of_points(points, volume, *field.shape[1:])
-    told = (index[:, 2] <= last[2]) & ahead
-    index = np.clip(index, 0, last).T
-    with ThreadPoolExecutor(2) as pool:  # scipy lets other threads run
-        says, trusted = pool.map(lambda grid: _between(grid, index), (field, trust))
-    return says, trusted * told, told
+    single = mirror._replace(normal=mirror.normal.astype(np.float32))
+    x, y, z = mirrored(places.T, single).T
+    ahead = z < 0
+    depth = np.where(ahead, -z, volume.near)  # behind it nothing has a place
+    index = frustum.index_of_coordinates(x, y, -depth, volume, *both.shape[1:])
+    told = (index[2] <= both.shape[2] - 1) & ahead
+    there = trilinear.sample_on_host(both, np.stack(index))
+    there.imag *= told
+    return there, told
 
 
 def known(
@@ -93,8 +106,3 @@ def known(
     near = 1 - isosurface.deep(below * cosine[..., None])
     near = np.where(depth[..., None] > 0, near, 0)
     return np.where(measured > 0, 1, near)
-
-
-def _between(grid, index):
-    """Values between cells."""
-    return ndimage.map_coordinates(grid, index, order=1, prefilter=False)

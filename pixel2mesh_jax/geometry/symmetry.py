@@ -22,9 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy import ndimage
 
-from pixel2mesh_jax.geometry import frustum
+from pixel2mesh_jax.geometry import frustum, trilinear
 from pixel2mesh_jax.geometry.frustum import TRUNCATION, ViewVolume
 
 # Directions that are tried, 8 degrees apart, and offsets from the middle in cells.
@@ -175,8 +174,10 @@ def _search(scene, surface, inside, count):
     def roughly(*planes):
         return _nearest(costs, many, _index(scene, many, *planes))
 
+    both = (scene.field + 1j * scene.measured).astype(np.complex64)
+
     def exactly(*planes):
-        return _between(scene, many, _index(scene, many, *planes))
+        return _between(both, many, _index(scene, many, *planes))
 
     parts = _all_planes()
     misfits = [_nearest(costs, few, _index(scene, few, *part)) for part in parts]
@@ -283,14 +284,11 @@ def _nearest(costs, points, index):
     return costs.reshape(-1)[flat].mean(axis=-1)
 
 
-def _between(scene, points, index):
-    """Mean misfit between cells."""
-    values = (
-        ndimage.map_coordinates(grid, index, order=1, mode="nearest", prefilter=False)
-        for grid in scene[:2]
-    )
-    costs = _cost(*values, points.solid)
-    for place, count in zip(index, scene.field.shape, strict=True):
+def _between(both, points, index):
+    """Mean misfit between cells; `both`: distances, and what is measured times i."""
+    values = trilinear.sample_on_host(both, np.stack(index))
+    costs = _cost(values.real, values.imag, points.solid)
+    for place, count in zip(index, both.shape, strict=True):
         costs = np.where((place >= -0.5) & (place <= count - 0.5), costs, OUTSIDE)
     return costs.mean(axis=-1)
 

@@ -26,6 +26,22 @@ def test_values_are_those_of_scipy_inside_and_clamped_outside():
         np.testing.assert_allclose(found[:, channel], expected, atol=1e-5)
 
 
+def test_on_the_host_two_grids_at_once_are_those_of_scipy():
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(2, *SHAPE)).astype(np.float32)
+    cells = rng.uniform(-1, 5, (3, 20, 10)).astype(np.float32)
+    found = trilinear.sample_on_host(first + 1j * second, cells)
+    for values, grid in ((found.real, first), (found.imag, second)):
+        expected = ndimage.map_coordinates(grid, cells, order=1, mode="nearest")
+        np.testing.assert_allclose(values, expected, atol=1e-5)
+
+
+def test_on_the_host_an_axis_may_have_one_cell():
+    grid = np.arange(6.0).reshape(2, 1, 3)
+    cells = np.array([[0.5, 1], [0, 0.7], [1, 2.5]])
+    np.testing.assert_allclose(trilinear.sample_on_host(grid, cells), [2.5, 5])
+
+
 def test_whole_positions_give_the_cells():
     grid = np.arange(60, dtype=np.float32).reshape(*SHAPE, 1)
     index = np.argwhere(np.ones(SHAPE)).astype(np.float32)
