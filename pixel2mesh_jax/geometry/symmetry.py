@@ -263,12 +263,12 @@ def _move(misfit, normals, offsets, steps):
 
 def _index(scene, points, normals, offsets):
     """Row, column and layer of N points mirrored in each of K planes, (K, N) each."""
-    places, middle = (array.astype(np.float32) for array in (points[0], scene.middle))
+    places = points.places.astype(np.float32)
     normals, offsets = normals.astype(np.float32), offsets.astype(np.float32)
-    height = 2 * (normals @ places.T - offsets[:, None])
+    height = (2 * normals) @ places.T - 2 * offsets[:, None]
+    places += scene.middle.astype(np.float32)
     x, y, z = (
-        places[None, :, axis] - height * normals[:, axis, None] + middle[axis]
-        for axis in range(3)
+        places[None, :, axis] - height * normals[:, axis, None] for axis in range(3)
     )
     z = np.minimum(z, -BEFORE_CAMERA)  # what would be behind it is outside
     shape = scene.field.shape[1:]
@@ -279,7 +279,7 @@ def _nearest(costs, points, index):
     """Mean of the nearest cells; `costs` has a border of one cell."""
     flat = points.solid.astype(np.int32)[None]
     for place, count in zip(index, costs.shape[1:], strict=True):
-        nearest = np.rint(place).astype(np.int32) + 1
+        nearest = (place + 1.5).astype(np.int32)
         flat = flat * count + np.minimum(np.maximum(nearest, 0), count - 1)
     return costs.reshape(-1)[flat].mean(axis=-1)
 

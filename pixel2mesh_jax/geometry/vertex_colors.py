@@ -7,6 +7,7 @@ the far side as the network guesses it after 1,600 steps; a longer training may 
 that round.
 """
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -71,19 +72,27 @@ def _sources(vertices, seen, mirrors, reach):
     The nearest one within reach, else that of the first mirror image that has one
     within reach, else what the nearest vertex takes that has one.
     """
-    tree = cKDTree(vertices[seen])
-    images = [vertices]
+    tree = _tree(vertices[seen])
+    images = [()]
     for mirror in mirrors:
-        images += [mirrored(points, mirror) for points in images]
+        images += [(*image, mirror) for image in images]
     source = np.full(len(vertices), tree.n)  # which is what a tree calls none
-    for points in images:
+    source[seen] = np.arange(tree.n)
+    for image in images:
         rest = np.flatnonzero(source == tree.n)
-        near = tree.query(points[rest], distance_upper_bound=reach, workers=-1)
+        points = functools.reduce(mirrored, image, vertices[rest])
+        near = tree.query(points, distance_upper_bound=reach, workers=-1)
         source[rest] = near[1]
     known, rest = np.flatnonzero(source < tree.n), np.flatnonzero(source == tree.n)
-    nearest = cKDTree(vertices[known]).query(vertices[rest])[1]
-    source[rest] = source[known[nearest]]
+    if len(rest):
+        nearest = _tree(vertices[known]).query(vertices[rest])[1]
+        source[rest] = source[known[nearest]]
     return source
+
+
+def _tree(points):
+    """One that is quickly made, for few questions."""
+    return cKDTree(points, compact_nodes=False, balanced_tree=False)
 
 
 def image_colors(
@@ -98,10 +107,7 @@ def image_colors(
     # it, where the pixels around have to serve.
     own = np.concatenate([rgb - (1 - mask[..., None]), mask[..., None]], axis=-1)
     around = ndimage.uniform_filter(own, (3, 3, 1))
-    inner, outer = (
-        np.stack([_at(maps[..., c], row, column) for c in range(4)], axis=1)
-        for maps in (own, around)
-    )
+    inner, outer = (_at(maps, row, column) for maps in (own, around))
     found = np.where(inner[:, 3:] > frustum.MIN_COVERAGE, inner, outer)
     share = found[:, 3:]
     known = share > 0
@@ -164,5 +170,15 @@ def _front_layers(surface, depth, volume, count):
     return first[row, column]
 
 
-def _at(values, row, column):
-    return ndimage.map_coordinates(values, [row, column], order=1, mode="nearest")
+def _at(maps, row, column):
+    """Channels (N, C) between pixels; beyond the border those at the border."""
+    rows, columns = maps.shape[:2]
+    row, column = row.clip(0, rows - 1), column.clip(0, columns - 1)
+    top, left = (at.astype(int) for at in (row, column))
+    bottom, right = np.minimum(top + 1, rows - 1), np.minimum(left + 1, columns - 1)
+    down, along = (row - top)[:, None], (column - left)[:, None]
+    above, below = (
+        maps[line, left] * (1 - along) + maps[line, right] * along
+        for line in (top, bottom)
+    )
+    return above * (1 - down) + below * down
