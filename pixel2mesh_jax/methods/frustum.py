@@ -31,7 +31,6 @@ from pixel2mesh_jax.methods.method import (
     choose,
     image_fields,
 )
-from pixel2mesh_jax.methods.two_guesses import mean_guess, one_guess
 from pixel2mesh_jax.models.frustum_unet import FrustumUNet, with_default_extent
 from pixel2mesh_jax.models.pixel2mesh import CHANNELS
 from pixel2mesh_jax.structures import (
@@ -61,7 +60,6 @@ def defaults() -> ml_collections.ConfigDict:
         "depth_noise": 0.5,  # share of the others whose depth is made worse
         "level": 0.1,  # cells; the surface is where the distances are this
         "mirrors": 3,  # planes of symmetry that complete the hidden side, at most
-        "guesses": 1,  # 2: the mean with that of the mirrored image
         "dtype": "float32",
     }
     loss = {"family": "frustum", **FrustumWeights()._asdict()}
@@ -80,8 +78,6 @@ def make(config: ml_collections.ConfigDict) -> Method:
         raise InputError(
             f"model.mirrors is {model.mirrors}; expected 0 or a number of planes"
         )
-    if model.guesses not in (1, 2):
-        raise InputError(f"model.guesses is {model.guesses}; expected 1 or 2")
     _, objective = choose_objective(config.loss, FAMILIES)
     return Method(
         fields=_fields(config),
@@ -89,9 +85,7 @@ def make(config: ml_collections.ConfigDict) -> Method:
         constants=(),
         objective=objective,
         penalty=lambda params: {},
-        extract=functools.partial(
-            extract, level=model.level, mirrors=model.mirrors, guesses=model.guesses
-        ),
+        extract=functools.partial(extract, level=model.level, mirrors=model.mirrors),
         phase=lambda step: None,
         baseline=None,
         formats={},
@@ -163,22 +157,14 @@ def _augment_example(key, depth, mask, placement, distances, *, dropout, noise):
 
 
 def extract(
-    call: Call, batch: Batch, level: float, mirrors: int, guesses: int
+    call: Call, batch: Batch, level: float, mirrors: int
 ) -> list[Reconstruction]:
     """One closed mesh per view, camera frame, in the unit of its depth map.
 
     Without depth the unit is the Pixel2Mesh metre, and how far away the object is comes
     from the network.
-
-    Args:
-      call: runs the network.
-      batch: of views.
-      level: see `isosurface.carve_and_stamp`.
-      mirrors: planes of symmetry at most.
-      guesses: 1, or 2 for the mean with that of the mirrored image.
     """
-    guess = mean_guess if guesses == 2 else one_guess
-    found = guess(call, batch)
+    found = jax.device_get(call("__call__", batch))
     return [
         _extract_one(found, batch, row, level, mirrors)
         for row in range(len(batch.weight))

@@ -20,15 +20,12 @@ from pixel2mesh_jax.methods.refinement import stage_settings
 from pixel2mesh_jax.models.frustum_mesh import FrustumMesh
 from pixel2mesh_jax.models.mesh_rcnn import PaddedRefinement
 
-# Settings of `frustum` for what follows its network, where here a refinement does.
-VOLUME_ONLY = ("mirrors", "guesses")
 FAMILIES = {"frustum_mesh": (FrustumMeshWeights, frustum_mesh)}
 
 
 def defaults() -> ml_collections.ConfigDict:
     """Those of `frustum`, and of the refinement of `mesh_rcnn`."""
-    settings = frustum.defaults().model.items()
-    trunk = {name: value for name, value in settings if name not in VOLUME_ONLY}
+    trunk = {k: v for k, v in frustum.defaults().model.items() if k != "mirrors"}
     model = {
         **trunk,
         "resolution": 32,

@@ -25,8 +25,8 @@ from pixel2mesh_jax.weights import release
 
 NAME = "config.json"
 # How an implicit model is asked for its mesh; and whether a signed-distance model
-# completes what is hidden by symmetry, and how often it guesses.
-EXTRACTION = ("extract.resolution", "extract.chunk", "model.mirrors", "model.guesses")
+# completes what is hidden by symmetry.
+EXTRACTION = ("extract.resolution", "extract.chunk", "model.mirrors")
 # What may differ from the run when it is used: other data, how much at a time, and how
 # exactly.
 FREE_IN_USE = (
@@ -75,7 +75,7 @@ ADDED_TO = {
         "model.anchor": False,
     },
     "mesh_rcnn": {"model.sees_view": False},
-    "frustum": {"model.mirrors": 0, "model.guesses": 1},
+    "frustum": {"model.mirrors": 0},
 }
 # Where released weights look for data, unless told otherwise; as `configs/common.py`.
 DATA_DIR = "data"
