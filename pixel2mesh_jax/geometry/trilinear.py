@@ -49,7 +49,7 @@ def sample(grid: Float[Array, "X Y Z C"], at: Corners) -> Float[Array, "N C"]:
 def sample_on_host(
     grid: Inexact[np.ndarray, "X Y Z"], cells: Float[np.ndarray, "axes=3 *positions"]
 ) -> Inexact[np.ndarray, " *positions"]:
-    """The same without JAX, in a quarter of the time of scipy.
+    """The same without JAX; two grids take a quarter of the time of scipy.
 
     Args:
       grid: may be complex, which samples two grids at once.
