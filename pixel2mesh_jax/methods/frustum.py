@@ -188,7 +188,7 @@ def field_of(
     seen = one.measured, one.depth, one.cosine, volume
     field = isosurface.carve_and_stamp(one.distances, *seen, level)
     if not one.has_depth:
-        return field, []
+        return isosurface.meet_rays(field, one.measured), []
     return completed(field, one, volume, mirrors)
 
 

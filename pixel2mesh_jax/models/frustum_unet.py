@@ -13,7 +13,8 @@ what is hidden:
      8 x 8                 256 + global vector
 
 All of it is independent of the unit of the depth map. Without depth (`depth` all zero)
-the volume has no scale; a head says how far away the object is.
+the volume has no scale; a head says how far away the object is
+(`frustum_distance.py`).
 """
 
 import functools
@@ -25,13 +26,13 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from pixel2mesh_jax.geometry import frustum
+from pixel2mesh_jax.models.frustum_distance import DistanceHead
 from pixel2mesh_jax.structures import Array, Batch, VolumeOutputs
 
 # Channels of a group of the normalisation.
 GROUP = 16
-# Metres at which an object without depth is taken to begin; R2N2 views, the mean of
-# 24,000 training views.
-TYPICAL_NEAR = 0.6
+# Levels of the U-Net that say how far away an object is.
+COARSE = 2
 
 
 class Block(nn.Module):
@@ -87,8 +88,8 @@ class UNet(nn.Module):
     @nn.compact
     def __call__(
         self, x: Float[Array, "B R R C"]
-    ) -> tuple[Float[Array, "B R R K"], Float[Array, "B G"]]:
-        """Features of the rays and a vector for all of them."""
+    ) -> tuple[Float[Array, "B R R K"], list[Float[Array, "B _ _ _"]]]:
+        """Features of the rays, and the maps of the coarsest levels."""
         step = functools.partial(Step, dtype=self.dtype)
         block = functools.partial(Block, dtype=self.dtype)
         x, skips = step(self.widths[0])(x), []
@@ -98,10 +99,11 @@ class UNet(nn.Module):
         summary = nn.silu(nn.Dense(self.widths[-1], dtype=self.dtype)(_pooled(x)))
         x = x + nn.Dense(self.widths[-1], dtype=self.dtype)(summary)[:, None, None]
         x = block(self.widths[-1])(x)
+        coarse = [*skips, x][-COARSE:]
         for level, skip in reversed(list(enumerate(skips))):
             x = jnp.concatenate([_twice(x), skip], axis=-1)
             x = step(self.widths[level] if level else self.features)(x)
-        return step(self.features)(x), summary
+        return step(self.features)(x), coarse
 
 
 class FrustumUNet(nn.Module):
@@ -157,21 +159,19 @@ class FrustumUNet(nn.Module):
         maps = jnp.concatenate(
             [base, maps, _spread(has_depth[:, None], self.resolution)], axis=-1
         )
-        features, summary = UNet(self.widths, self.features, self.dtype)(maps)
+        features, coarse = UNet(self.widths, self.features, self.dtype)(maps)
         head = nn.Dense(
             self.layers + 4, kernel_init=nn.initializers.zeros, dtype=self.dtype
         )
         found = head(features).astype(jnp.float32)
-        scale = nn.Dense(1, kernel_init=nn.initializers.zeros)(
-            jnp.concatenate([summary, placement[:, :3]], axis=-1)
-        )
+        near = DistanceHead(self.dtype, name="distance")(coarse, placement)
         outputs = VolumeOutputs(
             placement=placement,
             distances=base + frustum.TRUNCATION * found[..., : self.layers],
             base=base,
             far_colors=nn.sigmoid(found[..., self.layers : self.layers + 3]),
             front=nn.sigmoid(found[..., -1]),
-            near=TYPICAL_NEAR * jnp.exp(scale[:, 0].astype(jnp.float32)),
+            near=near,
             depth=seen.depth,
             cosine=cosine,
             measured=measured,

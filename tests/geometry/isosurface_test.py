@@ -119,3 +119,37 @@ def test_shell_is_the_visible_side_with_a_back():
     near, far = -mesh.vertices[:, 2].max(), -mesh.vertices[:, 2].min()
     np.testing.assert_allclose(near, view.depth[view.depth > 0].min(), atol=0.01)
     assert far < view.depth.max() + 1.5 * thick
+
+
+def outline_and_board():
+    """A square outline, and distances of a board before which its middle is unsure."""
+    outline = np.full((16, 16, 16), 2.0)
+    outline[3:13, 3:13] = -2.0
+    field = np.abs(np.arange(16.0) - 9) - 1.2 + np.zeros((16, 16, 1))
+    field = np.maximum(field, outline)
+    field[6:10, 6:10] += 1.5  # rather empty, its likeliest place is layer 9
+    return outline, field
+
+
+def test_every_ray_within_the_outline_meets_the_object():
+    outline, field = outline_and_board()
+    met = isosurface.meet_rays(field, outline)
+    inside = outline[..., 0] < 0
+    assert ((field.min(axis=-1) < 0) != inside).any()
+    np.testing.assert_array_equal(met.min(axis=-1) < 0, inside)
+    np.testing.assert_array_equal(met.argmin(axis=-1)[inside], 9)
+
+
+def test_rays_that_meet_it_anyway_and_those_beside_it_stay():
+    outline, field = outline_and_board()
+    met = isosurface.meet_rays(field, outline)
+    same = np.ones((16, 16), bool)
+    same[6:10, 6:10] = False
+    np.testing.assert_array_equal(met[same], field[same])
+    np.testing.assert_array_equal(isosurface.meet_rays(met, outline), met)
+
+
+def test_rays_at_the_rim_may_miss():
+    outline, field = outline_and_board()
+    met = isosurface.meet_rays(field, outline + 2 - isosurface.RIM)
+    np.testing.assert_array_equal(met, field)
