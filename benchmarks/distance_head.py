@@ -24,7 +24,7 @@ from data_pipelines import input_pipeline
 from pixel2mesh_jax import methods
 from pixel2mesh_jax.command_line import Parser
 from pixel2mesh_jax.errors import InputError
-from pixel2mesh_jax.geometry import camera
+from pixel2mesh_jax.methods import two_guesses
 from pixel2mesh_jax.models.frustum_distance import DistanceHead
 from pixel2mesh_jax.structures import Batch
 from pixel2mesh_jax.training import run_folder
@@ -131,7 +131,10 @@ def gather(look: Look, batches: Iterable[Batch]) -> Views:
     coarse, placements, nears = [], [], []
     for batch in batches:
         real = np.asarray(batch.weight) > 0
-        both = [jax.device_get(look(one)) for one in (batch, mirrored(batch))]
+        both = [
+            jax.device_get(look(one))
+            for one in (batch, two_guesses.mirrored_views(batch))
+        ]
         kept = jax.tree.map(lambda *pair: np.stack(pair)[:, real], *both)  # noqa: B023
         coarse.append(kept[0])
         placements.append(kept[1])
@@ -141,17 +144,6 @@ def gather(look: Look, batches: Iterable[Batch]) -> Views:
         [np.concatenate(parts, axis=1) for parts in levels],
         np.concatenate(placements, axis=1),
         np.concatenate(nears),
-    )
-
-
-def mirrored(batch: Batch) -> Batch:
-    """What is to the left comes to the right."""
-    width = batch.mask.shape[2]
-    return batch._replace(
-        rgb=batch.rgb[:, :, ::-1],
-        depth=batch.depth[:, :, ::-1],
-        mask=batch.mask[:, :, ::-1],
-        intrinsics=camera.flip_intrinsics(batch.intrinsics, width),
     )
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import igl
 import numpy as np
 from jaxtyping import Float, Int
-from scipy import sparse
+from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 
 from pixel2mesh_jax.geometry import frustum
@@ -27,10 +27,12 @@ FADE = 1.0
 # says twice as much that it is outside.
 DOUBT = 0.25
 # Without depth: cells inside of the outline from which on a ray has to meet the object,
-# and depth in cells of its deepest place. On 80 validation views with the network's
-# distances F(1e-4) was 34.5 % and chamfer 4.0e-3 without it; 35.9 and 2.6 with it.
-RIM = 0.3
-LEAST_DEPTH = 0.3
+# how deep its deepest place is then, and half the thickness of what it meets at most.
+# 240 validation views, F(1e-4) and chamfer x1e3 (mean of two guesses): 41.3 % and 2.9
+# without, 43.1 and 1.8 with.
+RIM = 0.6
+LEAST_DEPTH = 0.7
+THICKEST = 2.0
 # Thickness in cells of the closed depth map, chosen on training views.
 SHELL = 2.5
 # Radius in cells of what stands in for nothing.
@@ -101,16 +103,23 @@ def meet_rays(
     """The same field where every ray inside of the outline meets the object.
 
     A network that does not know how far away a thin part is says of every place on a
-    ray that it is rather empty; on rays that would meet nothing, the likeliest place
-    becomes solid.
+    ray that it is rather empty. Where a ray would meet nothing, a cell or two around
+    its likeliest place become solid. Rays at the rim may miss, unless they are the
+    middle of a part as thin as that.
 
     Args:
       field: signed distances in cells.
       outline: signed distance in cells to the outline, see `frustum.base_field`.
     """
-    deepest = field.min(axis=-1, keepdims=True)
-    within = outline[..., :1] < -RIM
-    return field - np.where(within, np.maximum(deepest + LEAST_DEPTH, 0), 0)
+    beside = outline[..., 0]
+    middle = (beside < 0) & (beside <= ndimage.minimum_filter(beside, 3))
+    within = middle | (beside < -RIM)
+    deepest, likeliest = field.min(axis=-1), field.argmin(axis=-1)
+    lack = np.where(within, np.maximum(deepest + LEAST_DEPTH, 0), 0)
+    away = np.abs(np.arange(field.shape[-1]) - likeliest[..., None]) - THICKEST
+    missed = (within & (deepest > 0))[..., None]
+    moved = field - lack[..., None]
+    return np.where(missed, np.maximum(moved, away), moved)
 
 
 def cells_behind(

@@ -1,5 +1,7 @@
 """Meshes of view volumes: closed, outward, where the surface is."""
 
+import functools
+
 import numpy as np
 import pytest
 import trimesh
@@ -121,35 +123,47 @@ def test_shell_is_the_visible_side_with_a_back():
     assert far < view.depth.max() + 1.5 * thick
 
 
-def outline_and_board():
-    """A square outline, and distances of a board before which its middle is unsure."""
-    outline = np.full((16, 16, 16), 2.0)
-    outline[3:13, 3:13] = -2.0
+def board(outline):
+    """Distances of a board at layer 9, of whose middle a network is not sure."""
     field = np.abs(np.arange(16.0) - 9) - 1.2 + np.zeros((16, 16, 1))
     field = np.maximum(field, outline)
-    field[6:10, 6:10] += 1.5  # rather empty, its likeliest place is layer 9
-    return outline, field
+    field[6:10, 6:10] += 1.5
+    return field
+
+
+def outline_of(rows, columns):
+    """Distance to a rectangle, the same in all layers."""
+    row, column = np.ogrid[:16, :16]
+    sides = row - rows[0], rows[1] - row, column - columns[0], columns[1] - column
+    inside = functools.reduce(np.minimum, sides)
+    return np.repeat(-(inside + 0.5)[..., None], 16, axis=-1)
+
+
+SQUARE = outline_of((3, 12), (3, 12))
 
 
 def test_every_ray_within_the_outline_meets_the_object():
-    outline, field = outline_and_board()
-    met = isosurface.meet_rays(field, outline)
-    inside = outline[..., 0] < 0
+    field = board(SQUARE)
+    met = isosurface.meet_rays(field, SQUARE)
+    inside = SQUARE[..., 0] < 0
     assert ((field.min(axis=-1) < 0) != inside).any()
     np.testing.assert_array_equal(met.min(axis=-1) < 0, inside)
     np.testing.assert_array_equal(met.argmin(axis=-1)[inside], 9)
+    assert ((met[6:10, 6:10] < 0).sum(axis=-1) <= 2 * isosurface.THICKEST).all()
 
 
 def test_rays_that_meet_it_anyway_and_those_beside_it_stay():
-    outline, field = outline_and_board()
-    met = isosurface.meet_rays(field, outline)
+    field = board(SQUARE)
+    met = isosurface.meet_rays(field, SQUARE)
     same = np.ones((16, 16), bool)
     same[6:10, 6:10] = False
     np.testing.assert_array_equal(met[same], field[same])
-    np.testing.assert_array_equal(isosurface.meet_rays(met, outline), met)
+    np.testing.assert_allclose(isosurface.meet_rays(met, SQUARE), met, atol=1e-12)
 
 
-def test_rays_at_the_rim_may_miss():
-    outline, field = outline_and_board()
-    met = isosurface.meet_rays(field, outline + 2 - isosurface.RIM)
-    np.testing.assert_array_equal(met, field)
+@pytest.mark.parametrize(
+    ("outline", "hits"), [(SQUARE, False), (outline_of((3, 3), (3, 12)), True)]
+)
+def test_rays_at_the_rim_may_miss_unless_the_part_is_as_thin(outline, hits):
+    met = isosurface.meet_rays(np.full((16, 16, 16), 2.0), outline)
+    assert (met[3, 6:10].min(axis=-1) < 0).all() == hits
