@@ -10,7 +10,7 @@ distances:
     python -m pixel2mesh_jax.main --config configs/rgbd_sdf.py --workdir runs/rgbd_sdf \
         --config.dataset=mesh_folder
 
-3.9 million parameters; a step of 8 views takes 1.0 s on one CPU core. `:tiny` is for
+4.4 million parameters; a step of 8 views takes 1.0 s on one CPU core. `:tiny` is for
 minutes. `:large` has 128 rays and layers and twice the width, for a GPU; it has not
 been trained here (`--volume 128` in the build).
 """
