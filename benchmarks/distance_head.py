@@ -7,7 +7,6 @@ coarse maps of every view, and of the view in a mirror, are computed once and ke
 float16: 230 kB a view. The head is `pixel2mesh_jax/models/frustum_distance.py`.
 """
 
-import argparse
 import functools
 import pathlib
 import sys
@@ -20,9 +19,9 @@ import numpy as np
 import optax
 from jaxtyping import Float
 
+from benchmarks import ways
 from data_pipelines import input_pipeline
 from pixel2mesh_jax import methods
-from pixel2mesh_jax.command_line import Parser
 from pixel2mesh_jax.errors import InputError
 from pixel2mesh_jax.methods import two_guesses
 from pixel2mesh_jax.models.frustum_distance import DistanceHead
@@ -63,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code."""
     wanted = _parser().parse_args(arguments)
     try:
+        check_steps(wanted.steps)
         settings, variables = release.load(wanted.weights)
         config = run_folder.load_released_config(wanted.weights)
         method = methods.make(config)
@@ -78,17 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser():
-    made = Parser(
-        prog="python -m benchmarks.distance_head",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    made = ways.parser("distance_head", __doc__, "train")
+    made.set_defaults(views=None)
     shipped = release.path_of(release.DEFAULT)
-    made.add_argument("--data_dir", required=True)
-    made.add_argument("--dataset", default="mesh_folder")
-    made.add_argument("--split", default="train")
     made.add_argument("--weights", type=pathlib.Path, default=shipped)
-    made.add_argument("--steps", type=int, default=4000)
+    made.add_argument("--steps", type=int, default=5000)
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--output", type=pathlib.Path, required=True)
     return made
@@ -101,8 +95,15 @@ def _batches(wanted, config):
         split=wanted.split,
         batch_size=READ_AT_ONCE,
         image_size=config.image_size,
+        limit=wanted.views,
         fields=FIELDS,
     )
+
+
+def check_steps(steps: int) -> None:
+    """Raises InputError for a training that would end before it is warm."""
+    if steps <= WARMUP_STEPS:
+        raise InputError(f"steps is {steps}; expected more than {WARMUP_STEPS}")
 
 
 def coarse_maps(network, params: Mapping) -> Look:
@@ -150,7 +151,7 @@ def gather(look: Look, batches: Iterable[Batch]) -> Views:
 def learn(
     params: Mapping, views: Views, steps: int, seed: int, say: Callable[[str], object]
 ) -> Mapping:
-    """The head, trained on views of which every other one is in a mirror.
+    """The head, trained on views of which half, at random, are in a mirror.
 
     Args:
       params: of the head, to start from.

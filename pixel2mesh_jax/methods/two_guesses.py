@@ -17,26 +17,23 @@ def guess(call: Call, batch: Batch) -> VolumeOutputs:
     """Volumes of the views, on the host; of those without depth the mean of two.
 
     Distances and colours of the far side are mean values, the distance from the camera
-    is a geometric mean; everything else follows from the view and is that of the image.
+    is a geometric mean; everything else is that of the image.
     """
     one = jax.device_get(call("__call__", batch))
     if one.has_depth.all():
         return one
     other = jax.device_get(call("__call__", mirrored_views(batch)))
-    twice = one._replace(
-        distances=(one.distances + other.distances[:, :, ::-1]) / 2,
-        far_colors=(one.far_colors + other.far_colors[:, :, ::-1]) / 2,
-        near=np.sqrt(one.near * other.near),
-    )
-    return jax.tree.map(
-        lambda once, mean: np.where(_like(one.has_depth > 0, once), once, mean),
-        *(one, twice),
-    )
+    share = np.where(one.has_depth > 0, 0, 0.5).astype(np.float32)
 
+    def mean(once, again):
+        part = share[:, None, None, None]
+        return (1 - part) * once + part * again[:, :, ::-1]
 
-def _like(chosen, array):
-    """A choice per view, with the axes of an array."""
-    return chosen.reshape(-1, *[1] * (array.ndim - 1))
+    return one._replace(
+        distances=mean(one.distances, other.distances),
+        far_colors=mean(one.far_colors, other.far_colors),
+        near=one.near ** (1 - share) * other.near**share,
+    )
 
 
 def mirrored_views(batch: Batch) -> Batch:

@@ -84,6 +84,12 @@ def test_the_head_learns_how_far_away_the_views_are(params, views, monkeypatch):
     assert all(change > 0 for change in jax.tree.leaves(moved))
 
 
+def test_a_training_shorter_than_its_warm_up_is_refused(capsys):
+    arguments = ["--data_dir=none", "--steps=100", "--output=new.safetensors"]
+    assert distance_head.main(arguments) == 2
+    assert "steps is 100; expected more than 100" in capsys.readouterr().err
+
+
 def test_weights_that_are_none_are_refused(tmp_path, capsys):
     path = tmp_path / "none.safetensors"
     path.write_bytes(b"nothing")
