@@ -31,6 +31,7 @@ from pixel2mesh_jax.training import state as states
 from pixel2mesh_jax.weights import release
 
 FIELDS = ("rgb", "depth", "mask", "intrinsics", "placement")
+METHOD = "frustum"  # whose networks have the head
 NAME = "distance"  # of the head among the parameters
 TRUNK = "UNet_0"  # of what makes the coarse maps
 READ_AT_ONCE = 32  # views
@@ -65,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_steps(wanted.steps)
         settings, variables = release.load(wanted.weights)
         config = run_folder.load_released_config(wanted.weights)
+        check_method(config.method)
         method = methods.make(config)
         fresh = states.init_variables(method, method.constants, seed=wanted.seed).params
         old = {name: variables["params"].get(name, fresh[name]) for name in fresh}
@@ -98,6 +100,12 @@ def _batches(wanted, config):
         limit=wanted.views,
         fields=FIELDS,
     )
+
+
+def check_method(name: str) -> None:
+    """Raises InputError for weights of networks that have no such head."""
+    if name != METHOD:
+        raise InputError(f"The weights are of method {name!r}; expected {METHOD!r}")
 
 
 def check_steps(steps: int) -> None:

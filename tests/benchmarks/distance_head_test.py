@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from benchmarks import distance_head
-from configs import rgbd_sdf
+from configs import rgb, rgbd_sdf
 from pixel2mesh_jax import methods
 from pixel2mesh_jax.geometry import frustum
 from pixel2mesh_jax.models.frustum_distance import DistanceHead
 from pixel2mesh_jax.training import state as states
+from pixel2mesh_jax.weights import release
 from tests.views_of_solids import SIZE, SOLIDS, batch_of, see
 
 
@@ -88,6 +89,14 @@ def test_a_training_shorter_than_its_warm_up_is_refused(capsys):
     arguments = ["--data_dir=none", "--steps=100", "--output=new.safetensors"]
     assert distance_head.main(arguments) == 2
     assert "steps is 100; expected more than 100" in capsys.readouterr().err
+
+
+def test_weights_of_another_method_are_refused(tmp_path, capsys):
+    path = tmp_path / "other.safetensors"
+    release.save(path, {"params": {}}, rgb.get_config().to_dict())
+    arguments = ["--data_dir=none", f"--weights={path}", "--output=new.safetensors"]
+    assert distance_head.main(arguments) == 2
+    assert "expected 'frustum'" in capsys.readouterr().err
 
 
 def test_weights_that_are_none_are_refused(tmp_path, capsys):
